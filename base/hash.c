@@ -1,0 +1,9 @@
+#include "base/hash.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+uint64_t hash_bytes(const void *bytes, size_t count, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes, count, seed);
+}
