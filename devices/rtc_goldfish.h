@@ -1,0 +1,36 @@
+/* The Goldfish real-time clock: nanoseconds since 1970. Android emulator, docs/GOLDFISH-VIRTUAL-
+ * HARDWARE.TXT, section VI.
+ *
+ * The time is the host's, asked for through the machine's door, plus an offset the guest may set.
+ * An alarm is due when as much *virtual* time has passed as there was between the clock and the
+ * alarm at the moment it was set: host time passes differently in every replay. Setting the clock
+ * does not move an alarm that is set. */
+#ifndef DEVICES_RTC_GOLDFISH_H
+#define DEVICES_RTC_GOLDFISH_H
+
+#include "machine/irq.h"
+#include "machine/machine.h"
+
+struct rtc_goldfish_state {
+    uint64_t offset;    /* ns: the guest's clock - the host's */
+    uint64_t alarm;     /* ns since 1970 */
+    uint32_t time_high; /* latched by a read of TIME_LOW */
+    uint8_t running;    /* an alarm is set and not yet due */
+    uint8_t pending;    /* an alarm has come */
+    uint8_t irq_enabled;
+    uint8_t unused[1];
+};
+
+extern const struct fields rtc_goldfish_fields;
+
+struct rtc_goldfish {
+    struct rtc_goldfish_state state;
+    struct machine *machine;
+    struct irq irq;
+    unsigned timer;
+};
+
+void rtc_goldfish_init(struct rtc_goldfish *r, struct machine *m, uint64_t base, uint64_t size,
+                       struct irq irq);
+
+#endif

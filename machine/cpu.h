@@ -1,0 +1,86 @@
+/* What the machine knows of a processor. One implementation: machine/riscv/. */
+#ifndef MACHINE_CPU_H
+#define MACHINE_CPU_H
+
+#include "base/fields.h"
+#include "machine/points.h"
+#include "machine/ram.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cpu;
+struct machine;
+
+enum cpu_exit {
+    CPU_BUDGET, /* all steps asked for are made */
+    CPU_WAIT,   /* waits for an interrupt (WFI): its turn is over */
+    CPU_YIELD,  /* gave its turn away (pause) */
+    CPU_HIT,    /* points.hit said stop: the step was not begun */
+    CPU_EVENT /* the machine has something to look at: a deadline moved, a halt or reset request */
+};
+
+/* Registers as debuggers number them. */
+struct cpu_register {
+    const char *name;
+    uint16_t number; /* gdb's */
+    uint8_t bits;    /* 32 or 64 */
+    uint8_t feature; /* enum cpu_feature */
+};
+
+enum cpu_feature { CPU_FEATURE_CPU, CPU_FEATURE_FPU, CPU_FEATURE_CSR, CPU_FEATURE_VIRTUAL };
+
+enum cpu_access { CPU_FETCH, CPU_READ, CPU_WRITE };
+
+enum cpu_drop {
+    CPU_DROP_TRANSLATIONS = 1, /* all of the TLB: also starts a new interval for it */
+    CPU_DROP_CODE = 2          /* all decoded code */
+};
+
+struct cpu_ops {
+    const char *architecture;
+    const struct fields *fields; /* of the state */
+
+    /* Make at most `budget` (> 0) steps; the clock's icount advances by the steps made. */
+    enum cpu_exit (*run)(struct cpu *cpu, uint64_t budget);
+    void (*reset)(struct cpu *cpu);
+    /* Drive an interrupt input; numbers are the architecture's. */
+    void (*set_irq)(struct cpu *cpu, unsigned number, bool level);
+    /* Not waiting, or waiting with something to wake it. */
+    bool (*runnable)(const struct cpu *cpu);
+    /* Chosen to run: no longer waiting. Idempotent. */
+    void (*wake)(struct cpu *cpu);
+    /* Another hart's turn begins: reservations are lost. */
+    void (*switched_out)(struct cpu *cpu);
+    void (*restored)(struct cpu *cpu);
+
+    /* Without any side effect; false when the access would fault. */
+    bool (*translate)(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
+
+    const struct cpu_register *registers;
+    size_t register_count;
+    uint64_t (*get_register)(const struct cpu *cpu, unsigned number);
+    /* False: no such register, read-only, or a value it cannot hold. */
+    bool (*set_register)(struct cpu *cpu, unsigned number, uint64_t value);
+    uint64_t (*pc)(const struct cpu *cpu);
+};
+
+struct cpu {
+    const struct cpu_ops *ops;
+    struct machine *machine;
+    unsigned index;
+    void *state; /* what ops->fields describes */
+};
+
+/* What the processors of one machine share: decoded code. Told by ram and by the machine. */
+struct cpu_shared_ops {
+    ram_changed_fn *ram_changed;
+    /* enum cpu_drop bits, for all processors. */
+    void (*drop)(void *ctx, unsigned what);
+    /* machine->points has been replaced. */
+    void (*points_changed)(void *ctx, const struct points *old);
+    void (*free)(void *ctx);
+};
+
+#endif

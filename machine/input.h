@@ -1,0 +1,47 @@
+/* The one door between the machine and the host. Nothing else from outside reaches the guest.
+ *
+ * An event is pushed at a step boundary with machine_deliver. What a device needs in the middle of
+ * a step (a host clock value) it asks of the door, whose owner (a recorder or a player) answers
+ * from the host and logs it, or answers from the log. */
+#ifndef MACHINE_INPUT_H
+#define MACHINE_INPUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Numbers are part of the recording format: append only. */
+enum event_kind {
+    EVENT_INPUT = 1,    /* bytes for channel `target` */
+    EVENT_CLOCK = 2,    /* answer to door_host_clock: 8 bytes, ns since 1970, little-endian */
+    EVENT_RESET = 3,    /* the user resets the machine */
+    EVENT_MEMORY = 4,   /* a debugger's write: 8 bytes address (physical), then the bytes */
+    EVENT_REGISTER = 5, /* a debugger's write: hart `target`, 4 bytes number, 8 bytes value */
+    EVENT_POWER = 6,    /* the user presses the power button: the machine goes off */
+    EVENT_IDLE = 7      /* nothing but that idle time has passed: the machine was stopped in it */
+};
+
+struct event {
+    uint64_t position; /* steps made when it happened */
+    uint64_t vtime;    /* ns; idle time passes until then */
+    uint16_t kind;     /* enum event_kind */
+    uint16_t target;   /* channel or hart */
+    uint32_t size;
+    const uint8_t *data; /* owned by whoever made the event; valid during the call */
+};
+
+/* Channels of bytes in and out. */
+enum channel { CHANNEL_SERIAL0 = 0, CHANNEL_SEMIHOST = 1, CHANNELS = 8 };
+
+struct door_ops {
+    /* Nanoseconds since 1970 for this step. Never called outside a step. */
+    uint64_t (*host_clock)(void *ctx);
+    /* Bytes the guest sent. The door decides whether they leave (live) or are dropped (replay). */
+    void (*output)(void *ctx, unsigned channel, const uint8_t *bytes, size_t size);
+};
+
+struct door {
+    const struct door_ops *ops;
+    void *ctx;
+};
+
+#endif

@@ -1,0 +1,147 @@
+/* The machine: harts, RAM, bus, clock, devices, and the order in which they act. It names no
+ * device and no architecture; a board in devices/ wires it. It never waits and knows no host time.
+ */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include "machine/bus.h"
+#include "machine/clock.h"
+#include "machine/cpu.h"
+#include "machine/device.h"
+#include "machine/input.h"
+#include "machine/loader.h"
+#include "machine/points.h"
+#include "machine/ram.h"
+#include "machine/touched.h"
+
+/* No position: never reached. */
+#define POSITION_NONE UINT64_MAX
+
+enum { MACHINE_CPUS = 8, MACHINE_DEVICES = 32, MACHINE_QUANTUM = 10000 };
+
+/* Why the machine has stopped for good (until a restore). Numbers are state. */
+enum machine_halt {
+    HALT_NONE = 0,
+    HALT_POWER_OFF = 1, /* the guest switched it off */
+    HALT_EXIT = 2,      /* the guest ended the run with a code: tohost, test device, semihosting */
+    HALT_RESET = 3      /* the guest asked for a reset and config.no_reboot is set */
+};
+
+struct machine_config {
+    uint64_t ram_base, ram_size; /* bytes */
+    unsigned cpus;               /* 1 to MACHINE_CPUS */
+    unsigned shift;              /* vtime ns per step, as a power of two */
+    uint64_t quantum;            /* steps of a hart's turn */
+    bool no_reboot;
+    bool semihosting;
+};
+
+/* Scheduling and halting: part of the guest-visible state. */
+struct machine_state {
+    uint64_t quantum_end; /* position at which the running hart's turn ends */
+    uint32_t running;     /* index of the hart whose turn it is */
+    uint32_t halt;        /* enum machine_halt */
+    uint64_t halt_code;   /* exit status the guest gave */
+    uint64_t resets;      /* resets since power-on */
+};
+
+extern const struct fields machine_fields;
+
+struct machine {
+    struct machine_config config;
+    struct machine_state state;
+    struct clock clock;
+    struct ram ram;
+    struct bus bus;
+    struct cpu *cpu[MACHINE_CPUS];
+    struct device device[MACHINE_DEVICES];
+    unsigned devices;
+    const struct cpu_shared_ops *shared_ops;
+    void *shared;
+    struct images images; /* written again at each reset */
+    struct door door;
+    struct points points;   /* armed by the timeline; arrays are the timeline's */
+    struct touched touched; /* pages used since machine_begin_interval */
+    unsigned step_cpu; /* machine_run returns once this hart has made a step; MACHINE_CPUS: none */
+    uint64_t last_step[MACHINE_CPUS]; /* where each hart's latest step began; a trace, no state */
+    bool reset_requested;             /* only inside a step */
+    bool attention; /* inside a run: the running hart ends its block after this step */
+};
+
+enum machine_stop {
+    MACHINE_LIMIT, /* the position asked for, or step_cpu has made its step */
+    MACHINE_IDLE,  /* every hart waits */
+    MACHINE_HIT,   /* points.hit said stop */
+    MACHINE_HALTED /* state.halt says why */
+};
+
+/* An empty machine: RAM, clock, no harts or devices yet. */
+bool machine_init(struct machine *m, const struct machine_config *config, struct error *err);
+void machine_fini(struct machine *m);
+void machine_add_device(struct machine *m, struct device device);
+
+/* Reset everything and write the images: power-on, at position 0, or a guest's reset. */
+void machine_reset(struct machine *m);
+
+static inline uint64_t machine_position(const struct machine *m)
+{
+    return m->clock.state.icount;
+}
+
+/* Make steps until position `until`, or until something else stops the machine. On return every
+ * deadline that has come has expired and the hart whose turn it is is chosen: the state is that of
+ * an uninterrupted run at that position. */
+enum machine_stop machine_run(struct machine *m, uint64_t until);
+
+/* No hart has made a step that last_step would tell of. */
+void machine_forget_steps(struct machine *m);
+
+/* vtime of the next deadline, CLOCK_NEVER: only an event can wake an idle machine. */
+uint64_t machine_next_deadline(const struct machine *m);
+/* Let an idle machine wait until `vtime` (at least the present). */
+void machine_idle_until(struct machine *m, uint64_t vtime);
+
+/* Deliver an event at the present position: idle time passes until its vtime, deadlines expire,
+ * then its target takes it. Events of EVENT_CLOCK are not delivered but asked for. */
+void machine_deliver(struct machine *m, const struct event *event);
+/* Bytes that may be pushed with EVENT_INPUT on `channel` now. */
+size_t machine_input_room(const struct machine *m, unsigned channel);
+
+/* For devices and harts, inside a step. */
+void machine_request_halt(struct machine *m, enum machine_halt halt, uint64_t code);
+void machine_request_reset(struct machine *m);
+/* The running hart must return to the machine after this step: something it does not see changed.
+ */
+void machine_attention(struct machine *m);
+void machine_output(struct machine *m, unsigned channel, const void *bytes, size_t size);
+uint64_t machine_host_clock(struct machine *m);
+
+/* Replace the armed points. The arrays stay the caller's and unchanged until the next call. */
+void machine_set_points(struct machine *m, const struct points *points);
+
+/* Start an interval: no page is dirty or touched, and the next use of each is noticed. */
+void machine_begin_interval(struct machine *m);
+/* enum cpu_drop. Changes nothing but speed. */
+void machine_drop_caches(struct machine *m, unsigned what);
+
+/* Serialised state of everything but RAM, in a fixed order. */
+void machine_save(const struct machine *m, struct buffer *out);
+/* All or nothing: on error the machine is unchanged. RAM is the caller's to restore. */
+bool machine_load(struct machine *m, const uint8_t *bytes, size_t size, struct error *err);
+
+/* Digests of everything but RAM. */
+struct machine_digest {
+    uint64_t core; /* scheduling, clock */
+    uint64_t cpus;
+    uint64_t devices;
+};
+void machine_digest(const struct machine *m, struct machine_digest *digest);
+/* Lines "COMPONENT.FIELD: SAVED -> NOW" for what differs from a saved state; returns how many. */
+size_t machine_diff(const struct machine *m, const uint8_t *saved, size_t size, size_t limit,
+                    struct buffer *out);
+
+/* A debugger's look at physical memory: RAM, ROM, peekable devices; false when any byte has none.
+ */
+bool machine_peek(const struct machine *m, uint64_t pa, void *bytes, size_t size);
+
+#endif

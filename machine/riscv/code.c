@@ -1,0 +1,321 @@
+#include "machine/riscv/code.h"
+
+#include "base/check.h"
+#include "base/endian.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_BYTES = 16384, MAX_PAGES = 8192 };
+
+struct code_chunk {
+    struct code_chunk *next;
+    size_t used;
+    _Alignas(16) uint8_t bytes[CHUNK_BYTES];
+};
+
+/* ---- pages ---- */
+
+static struct code_page *page_new(struct riscv_shared *shared, uint64_t page)
+{
+    if (shared->pages == MAX_PAGES)
+        code_drop_all(shared);
+    struct code_page *cp = mem_new(1, sizeof *cp);
+    cp->page = page;
+    cp->index = shared->pages;
+    if (shared->pages == shared->capacity) {
+        shared->capacity = shared->capacity ? 2 * shared->capacity : 64;
+        shared->list = mem_grow(shared->list, shared->capacity, sizeof *shared->list);
+    }
+    shared->list[shared->pages++] = cp;
+    shared->by_page[page] = cp;
+    mmu_protect_page(shared, page, RAM_CODE);
+    return cp;
+}
+
+static void page_free(struct code_page *cp)
+{
+    while (cp->chunks) {
+        struct code_chunk *next = cp->chunks->next;
+        free(cp->chunks);
+        cp->chunks = next;
+    }
+    free(cp);
+}
+
+/* The page may hold the running block: it goes to the graveyard, and the hart leaves the block. */
+static void page_drop(struct riscv_shared *shared, struct code_page *cp)
+{
+    shared->m->ram.flags[cp->page] &= (uint8_t)~RAM_CODE;
+    shared->by_page[cp->page] = NULL;
+    struct code_page *last = shared->list[--shared->pages];
+    shared->list[cp->index] = last;
+    last->index = cp->index;
+    cp->next = shared->graveyard;
+    shared->graveyard = cp;
+    for (unsigned i = 0; i < shared->m->config.cpus; i++)
+        hart_flush_fetch(shared->hart[i]);
+    machine_attention(shared->m);
+}
+
+void code_page_written(struct riscv_shared *shared, uint64_t page, unsigned offset, unsigned size)
+{
+    struct code_page *cp = shared->by_page[page];
+    if (!cp)
+        return;
+    unsigned first = offset / 64, last = (offset + size - 1) / 64;
+    uint64_t mask = (last == 63 ? 0 : ~0ull << (last + 1)) ^ (~0ull << first);
+    if (cp->lines & mask)
+        page_drop(shared, cp);
+}
+
+void code_drop_all(struct riscv_shared *shared)
+{
+    while (shared->pages)
+        page_drop(shared, shared->list[shared->pages - 1]);
+}
+
+void code_reap(struct riscv_shared *shared)
+{
+    while (shared->graveyard) {
+        struct code_page *next = shared->graveyard->next;
+        page_free(shared->graveyard);
+        shared->graveyard = next;
+    }
+}
+
+/* ---- armed breakpoints ---- */
+
+static bool armed(const struct riscv_shared *shared, unsigned offset)
+{
+    return shared->armed[offset / 128] >> (offset / 2 % 64) & 1;
+}
+
+static bool same_points(const struct points *a, const struct points *b)
+{
+    return a->execute_count == b->execute_count &&
+           (!a->execute_count ||
+            !memcmp(a->execute, b->execute, a->execute_count * sizeof *a->execute));
+}
+
+static void arm(uint64_t *bitmap, const struct points *p)
+{
+    for (size_t i = 0; i < p->execute_count; i++) {
+        unsigned offset = p->execute[i] & (RAM_PAGE_SIZE - 1);
+        bitmap[offset / 128] |= 1ull << (offset / 2 % 64);
+    }
+}
+
+/* Blocks end before an armed offset and look there, so code made under other arms must go: that of
+ * the pages with code on a line whose arms differ. */
+void code_points_changed(struct riscv_shared *shared, const struct points *old)
+{
+    const struct points *now = &shared->m->points;
+    if (!same_points(old, now)) {
+        uint64_t before[32], lines = 0;
+        memcpy(before, shared->armed, sizeof before);
+        memset(shared->armed, 0, sizeof shared->armed);
+        arm(shared->armed, now);
+        for (unsigned line = 0; line < 64; line++) {
+            uint64_t differ = before[line / 2] ^ shared->armed[line / 2];
+            if (differ >> (line % 2 * 32) & 0xffffffff)
+                lines |= 1ull << line;
+        }
+        for (unsigned i = shared->pages; i-- > 0;)
+            if (shared->list[i]->lines & lines)
+                page_drop(shared, shared->list[i]);
+    }
+    if (old->watch_count || now->watch_count)
+        for (unsigned i = 0; i < shared->m->config.cpus; i++)
+            hart_flush_data(shared->hart[i]);
+}
+
+/* ---- blocks ---- */
+
+/* A block being put together. */
+struct builder {
+    struct riscv_shared *shared;
+    struct op op[BLOCK_STEPS + 2];
+    uint16_t offset[BLOCK_STEPS + 1];
+    unsigned ops, steps, bytes;
+    bool check;
+};
+
+static void append_own(struct builder *b, enum op_id id)
+{
+    b->op[b->ops++] = (struct op){
+        .go = b->shared->labels[id], .imm = (int32_t)b->bytes, .step = (uint8_t)b->steps};
+}
+
+static void start(struct builder *b, struct riscv_shared *shared, uint64_t pc)
+{
+    b->shared = shared;
+    b->ops = b->steps = b->bytes = 0;
+    b->check = armed(shared, pc & (RAM_PAGE_SIZE - 1));
+    if (b->check)
+        append_own(b, OP_CHECK);
+}
+
+/* Operands that name an address are made relative to the block. */
+static void append(struct builder *b, const struct decoded *d)
+{
+    bool relative = d->id == OP_AUIPC || d->id == OP_JAL || d->id == OP_J ||
+                    (d->id >= OP_BEQ && d->id <= OP_BGEU);
+    b->offset[b->steps] = (uint16_t)b->bytes;
+    b->op[b->ops++] = (struct op){b->shared->labels[d->id],
+                                  d->imm + (relative ? (int32_t)b->bytes : 0),
+                                  d->rd,
+                                  d->rs1,
+                                  d->rs2,
+                                  (uint8_t)b->steps};
+    b->steps++;
+    b->bytes += d->size;
+}
+
+static void finish(struct builder *b, struct block *block, uint16_t *offset)
+{
+    b->offset[b->steps] = (uint16_t)b->bytes;
+    memcpy(offset, b->offset, (b->steps + 1) * sizeof *offset);
+    *block = (struct block){.steps = (uint16_t)b->steps,
+                            .bytes = (uint16_t)b->bytes,
+                            .check = b->check,
+                            .offset = offset};
+    memcpy(block->op, b->op, b->ops * sizeof *b->op);
+}
+
+static void *allocate(struct code_page *cp, size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    if (!cp->chunks || cp->chunks->used + size > CHUNK_BYTES) {
+        struct code_chunk *chunk = mem_new(1, sizeof *chunk);
+        chunk->next = cp->chunks;
+        cp->chunks = chunk;
+    }
+    void *memory = cp->chunks->bytes + cp->chunks->used;
+    cp->chunks->used += size;
+    return memory;
+}
+
+static struct block *store_block(struct builder *b, struct code_page *cp, unsigned offset)
+{
+    size_t size = sizeof(struct block) + b->ops * sizeof(struct op);
+    struct block *block = allocate(cp, size);
+    finish(b, block, allocate(cp, (b->steps + 1) * sizeof(uint16_t)));
+    cp->at[offset / 2] = block;
+    for (unsigned line = offset / 64; line <= (offset + b->bytes - 1) / 64; line++)
+        cp->lines |= 1ull << line;
+    return block;
+}
+
+/* Decode from pc to the end of the page at most; NULL when not even the first instruction lies in
+ * the page whole. */
+static struct block *decode_block(struct riscv_shared *shared, struct code_page *cp, uint64_t pc)
+{
+    const uint8_t *page = shared->m->ram.host + (cp->page << RAM_PAGE_BITS);
+    unsigned first = pc & (RAM_PAGE_SIZE - 1), at = first;
+    struct builder b;
+    start(&b, shared, pc);
+    enum op_id last = OP_END;
+    while (b.steps < BLOCK_STEPS && at < RAM_PAGE_SIZE && !(b.steps && armed(shared, at))) {
+        bool whole = (page[at] & 3) == 3;
+        if (whole && at + 4 > RAM_PAGE_SIZE)
+            break;
+        struct decoded d = riscv_decode(whole ? load_le32(page + at) : load_le16(page + at));
+        append(&b, &d);
+        at += d.size;
+        last = (enum op_id)d.id;
+        if (riscv_ends_block(last))
+            break;
+    }
+    if (!b.steps)
+        return NULL;
+    if (!riscv_ends_block(last))
+        append_own(&b, OP_END);
+    return store_block(&b, cp, first);
+}
+
+struct block *code_prefix(struct riscv_shared *shared, const struct block *block, unsigned steps,
+                          struct code_scratch *scratch)
+{
+    struct block *prefix = scratch_block(scratch);
+    unsigned ops = steps + block->check;
+    *prefix = *block;
+    prefix->taken = prefix->next = NULL;
+    prefix->steps = (uint16_t)steps;
+    prefix->bytes = block->offset[steps];
+    memcpy(prefix->op, block->op, ops * sizeof *block->op);
+    prefix->op[ops] =
+        (struct op){.go = shared->labels[OP_EXIT], .imm = prefix->bytes, .step = (uint8_t)steps};
+    return prefix;
+}
+
+/* ---- finding ---- */
+
+static bool fetch_half(struct hart *h, uint64_t pc, uint16_t *half)
+{
+    uint64_t pa;
+    bool keep;
+    touched_add(&h->m->touched, pc, TOUCHED_FETCH);
+    if (!hart_translate_fetch(h, pc, 2, &pa, &keep))
+        return false;
+    const struct bus_region *rom = bus_find(&h->m->bus, pa, 2);
+    if (ram_contains(&h->m->ram, pa, 2))
+        *half = load_le16(ram_at(&h->m->ram, pa));
+    else if (rom && rom->memory)
+        *half = load_le16(rom->memory + (pa - rom->base));
+    else
+        return raise(h, CAUSE_FETCH_ACCESS, pc) == DONE;
+    return true;
+}
+
+static bool hit_at(struct hart *h, uint64_t pc)
+{
+    struct machine *m = h->m;
+    if (!points_execute(&m->points, pc))
+        return false;
+    struct hit hit = {HIT_EXECUTE, h->cpu.index, machine_position(m), pc, 0};
+    return m->points.hit(m->points.ctx, &hit);
+}
+
+/* One instruction that cannot be kept: in a ROM, across pages, under a PMP edge inside a page. */
+static enum code_find find_single(struct hart *h, uint64_t pc, struct code_scratch *scratch,
+                                  struct block **block)
+{
+    uint16_t low, high = 0;
+    if (!fetch_half(h, pc, &low) || ((low & 3) == 3 && !fetch_half(h, pc + 2, &high)))
+        return hit_at(h, pc) ? CODE_HIT : CODE_FAULT;
+    struct decoded d = riscv_decode(low | (uint32_t)high << 16);
+    struct builder b;
+    start(&b, h->shared, pc);
+    append(&b, &d);
+    if (!riscv_ends_block((enum op_id)d.id))
+        append_own(&b, OP_END);
+    finish(&b, scratch_block(scratch), scratch->offset);
+    *block = scratch_block(scratch);
+    return CODE_SCRATCH;
+}
+
+enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scratch,
+                         struct block **block)
+{
+    uint64_t pa;
+    bool keep;
+    touched_add(&h->m->touched, pc, TOUCHED_FETCH);
+    if (!hart_translate_fetch(h, pc, 2, &pa, &keep))
+        return hit_at(h, pc) ? CODE_HIT : CODE_FAULT;
+    if (!keep)
+        return find_single(h, pc, scratch, block);
+    struct riscv_shared *shared = h->shared;
+    uint64_t page = ram_page(&h->m->ram, pa);
+    struct code_page *cp = shared->by_page[page];
+    if (!cp)
+        cp = page_new(shared, page);
+    enum regime regime = hart_fetch_regime(h);
+    struct fetch_entry *entry = &h->fetch[regime][(pc >> RAM_PAGE_BITS) & (FETCH_ENTRIES - 1)];
+    *entry = (struct fetch_entry){pc & ~(uint64_t)(RAM_PAGE_SIZE - 1), cp};
+    h->fetch_used[regime] = true;
+    *block = cp->at[(pc & (RAM_PAGE_SIZE - 1)) / 2];
+    if (!*block)
+        *block = decode_block(shared, cp, pc);
+    return *block ? CODE_FOUND : find_single(h, pc, scratch, block);
+}

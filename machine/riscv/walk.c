@@ -1,0 +1,123 @@
+#include "machine/riscv/walk.h"
+
+#include "base/endian.h"
+#include "machine/riscv/code.h"
+
+enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_A = 64, PTE_D = 128 };
+#define PTE_PPN_MASK ((1ull << 44) - 1)
+#define PTE_RESERVED (0x3ffull << 54) /* N, PBMT and reserved: none is implemented */
+
+static const uint8_t page_fault[] = {CAUSE_FETCH_PAGE, CAUSE_LOAD_PAGE, CAUSE_STORE_PAGE};
+static const uint8_t access_fault[] = {CAUSE_FETCH_ACCESS, CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS};
+
+/* Levels of the tree satp selects; 0: no translation. */
+static unsigned tree_levels(const struct hart *h, enum priv priv)
+{
+    unsigned mode = (unsigned)(h->s.satp >> 60);
+    return priv == PRIV_M || mode == 0 ? 0 : mode - 8 + 3;
+}
+
+static bool canonical(uint64_t va, unsigned levels)
+{
+    unsigned unused = 64 - (12 + 9 * levels);
+    return (uint64_t)((int64_t)(va << unused) >> unused) == va;
+}
+
+static bool leaf_allows(const struct hart *h, uint64_t pte, enum cpu_access access, enum priv priv)
+{
+    if (priv == PRIV_U && !(pte & PTE_U))
+        return false;
+    if (priv == PRIV_S && (pte & PTE_U) && (access == CPU_FETCH || !(h->s.mstatus & MSTATUS_SUM)))
+        return false;
+    switch (access) {
+    case CPU_FETCH:
+        return pte & PTE_X;
+    case CPU_READ:
+        return (pte & PTE_R) || ((pte & PTE_X) && (h->s.mstatus & MSTATUS_MXR));
+    case CPU_WRITE:
+        return pte & PTE_W;
+    }
+    return false;
+}
+
+/* Setting A and D: cached translations from this entry stay right, since an entry that allows
+ * writes is made only from a dirty leaf. So no translation is dropped, unlike in ram_write. */
+static void set_accessed(struct hart *h, uint64_t pa, uint64_t pte)
+{
+    struct ram *ram = &h->m->ram;
+    uint64_t page = ram_page(ram, pa);
+    ram_mark_dirty(ram, page);
+    store_le64(ram_at(ram, pa), pte);
+    if (ram->flags[page] & RAM_CODE)
+        code_page_written(h->shared, page, pa & (RAM_PAGE_SIZE - 1), 8);
+}
+
+/* Check the leaf and bring its A and D bits up to date. */
+static bool finish_leaf(struct hart *h, uint64_t at, uint64_t pte, enum cpu_access access,
+                        enum priv priv, bool look, struct walk *w, enum cause *cause)
+{
+    *cause = page_fault[access];
+    if (!leaf_allows(h, pte, access, priv))
+        return false;
+    uint64_t want = pte | PTE_A | (access == CPU_WRITE ? PTE_D : 0);
+    if (want != pte) {
+        if (!(h->s.menvcfg & MENVCFG_ADUE))
+            return false;
+        bool uniform;
+        *cause = access_fault[access];
+        if (!pmp_allows(h, at, 8, CPU_WRITE, PRIV_S, &uniform))
+            return false;
+        if (!look)
+            set_accessed(h, at, want);
+    }
+    w->writable = (want & PTE_W) && (want & PTE_D);
+    return true;
+}
+
+static bool walk_tree(struct hart *h, uint64_t va, enum cpu_access access, enum priv priv,
+                      unsigned levels, bool look, struct walk *w, enum cause *cause)
+{
+    const struct ram *ram = &h->m->ram;
+    *cause = page_fault[access];
+    if (!canonical(va, levels))
+        return false;
+    uint64_t table = (h->s.satp & PTE_PPN_MASK) << 12;
+    for (unsigned level = levels; level-- > 0;) {
+        unsigned shift = 12 + 9 * level;
+        uint64_t at = table + (va >> shift & 511) * 8;
+        bool uniform;
+        *cause = access_fault[access];
+        if (!ram_contains(ram, at, 8) || !pmp_allows(h, at, 8, CPU_READ, PRIV_S, &uniform))
+            return false;
+        *cause = page_fault[access];
+        uint64_t pte = load_le64(ram_at(ram, at));
+        if (!(pte & PTE_V) || (pte & (PTE_R | PTE_W)) == PTE_W || (pte & PTE_RESERVED))
+            return false;
+        w->pte[w->used++] = at;
+        table = (pte >> 10 & PTE_PPN_MASK) << 12;
+        if (!(pte & (PTE_R | PTE_X))) {
+            if (pte & (PTE_A | PTE_D | PTE_U))
+                return false;
+            continue;
+        }
+        uint64_t inside = (1ull << shift) - 1;
+        if (table & inside)
+            return false;
+        w->pa = table | (va & inside);
+        return finish_leaf(h, at, pte, access, priv, look, w, cause);
+    }
+    return false;
+}
+
+bool walk(struct hart *h, uint64_t va, unsigned size, enum cpu_access access, enum priv priv,
+          bool look, struct walk *w, enum cause *cause)
+{
+    w->used = 0;
+    w->pa = va;
+    w->writable = true;
+    unsigned levels = tree_levels(h, priv);
+    if (levels && !walk_tree(h, va, access, priv, levels, look, w, cause))
+        return false;
+    *cause = access_fault[access];
+    return pmp_allows(h, w->pa, size, access, priv, &w->uniform);
+}

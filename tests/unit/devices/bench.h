@@ -1,0 +1,111 @@
+/* A machine without harts to put single devices on: their wires and output are recorded. */
+#ifndef TESTS_UNIT_DEVICES_BENCH_H
+#define TESTS_UNIT_DEVICES_BENCH_H
+
+#include "machine/irq.h"
+#include "machine/machine.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+enum { BENCH_WIRES = 64, BENCH_TICK = 100 };
+
+struct bench {
+    struct machine m;
+    bool wire[BENCH_WIRES];
+    unsigned moves; /* changes of wires */
+    struct buffer sent;
+    unsigned sent_channel;
+    uint64_t host_clock;
+    unsigned clock_reads;
+};
+
+static void bench_wire_set(void *ctx, unsigned number, bool level)
+{
+    struct bench *b = ctx;
+    b->moves += b->wire[number] != level;
+    b->wire[number] = level;
+}
+
+static inline struct irq bench_wire(struct bench *b, unsigned number)
+{
+    return (struct irq){bench_wire_set, b, number};
+}
+
+static uint64_t bench_host_clock(void *ctx)
+{
+    struct bench *b = ctx;
+    b->clock_reads++;
+    return b->host_clock;
+}
+
+static void bench_output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
+{
+    struct bench *b = ctx;
+    b->sent_channel = channel;
+    buffer_append(&b->sent, bytes, size);
+}
+
+static const struct door_ops bench_door = {bench_host_clock, bench_output};
+
+static inline void bench_init(struct bench *b, unsigned cpus)
+{
+    struct error err = ERROR_INIT;
+    const struct machine_config config = {
+        .ram_base = 0x80000000, .ram_size = 1 << 20, .cpus = cpus, .shift = 3, .quantum = 10000};
+    *b = (struct bench){.host_clock = 1700000000123456789u};
+    cr_assert(machine_init(&b->m, &config, &err), "%s", err.message);
+    b->m.door = (struct door){&bench_door, b};
+}
+
+static inline void bench_fini(struct bench *b)
+{
+    buffer_fini(&b->sent);
+    machine_fini(&b->m);
+}
+
+static inline void bench_reset(struct bench *b)
+{
+    for (unsigned i = 0; i < b->m.devices; i++)
+        b->m.device[i].reset(b->m.device[i].ctx);
+}
+
+static inline uint64_t bench_read(struct bench *b, uint64_t pa, unsigned size)
+{
+    uint64_t value;
+    cr_assert(bus_read(&b->m.bus, pa, size, &value), "read of %u at %#lx", size, pa);
+    return value;
+}
+
+static inline void bench_write(struct bench *b, uint64_t pa, unsigned size, uint64_t value)
+{
+    cr_assert(bus_write(&b->m.bus, pa, size, value), "write of %u at %#lx", size, pa);
+}
+
+/* The bytes of the device's state. */
+static inline struct buffer bench_save(const struct bench *b, unsigned device)
+{
+    struct buffer out;
+    buffer_init(&out);
+    fields_save(b->m.device[device].fields, b->m.device[device].state, &out);
+    return out;
+}
+
+static inline uint64_t bench_digest(const struct bench *b, unsigned device)
+{
+    return fields_digest(b->m.device[device].fields, b->m.device[device].state);
+}
+
+/* Looking at every byte of the window changes nothing. */
+static inline void bench_peek_all(struct bench *b, uint64_t base, uint64_t size)
+{
+    uint64_t before = bench_digest(b, 0), value;
+    unsigned reads = b->clock_reads, moves = b->moves;
+    for (uint64_t pa = base; pa < base + size; pa++)
+        bus_peek(&b->m.bus, pa, 1, &value);
+    cr_assert_eq(bench_digest(b, 0), before);
+    cr_assert_eq(b->clock_reads, reads);
+    cr_assert_eq(b->moves, moves);
+}
+
+#endif
