@@ -1,0 +1,373 @@
+#include "checkpoints/pagestore.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "checkpoints/pool.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FAN_BITS = 4, FAN = 1 << FAN_BITS };
+
+struct frame {
+    uint8_t *bytes;
+    uint64_t hash;
+    uint32_t refs;
+};
+
+/* Children are frames at level 0, nodes above; NULL where everything is zero. */
+struct node {
+    void *child[FAN];
+    uint64_t digest;  /* sum of the contributions of the pages below */
+    uint64_t capture; /* the capture that made it: until that is done it may change */
+    uint32_t refs;
+};
+
+struct pageroot {
+    struct node *top;
+    unsigned top_level;
+    uint32_t refs;
+};
+
+struct pagestore {
+    uint64_t pages;
+    unsigned top_level;
+    uint64_t captures;
+    size_t roots;
+    struct pool bytes;  /* of frames */
+    struct pool frames; /* struct frame */
+    struct pool nodes;
+};
+
+struct pagestore *pagestore_new(uint64_t pages)
+{
+    check(pages > 0 && pages <= (uint64_t)UINT32_MAX + 1, "%" PRIu64 " pages", pages);
+    struct pagestore *s = mem_new(1, sizeof *s);
+    s->pages = pages;
+    while ((pages - 1) >> (FAN_BITS * (s->top_level + 1)))
+        s->top_level++;
+    pool_init(&s->bytes, RAM_PAGE_SIZE);
+    pool_init(&s->frames, sizeof(struct frame));
+    pool_init(&s->nodes, sizeof(struct node));
+    return s;
+}
+
+void pagestore_free(struct pagestore *s)
+{
+    check(s->roots == 0, "%zu roots are still in use", s->roots);
+    pool_fini(&s->bytes);
+    pool_fini(&s->frames);
+    pool_fini(&s->nodes);
+    free(s);
+}
+
+static size_t pool_bytes(const struct pool *p)
+{
+    return p->used * p->object_size;
+}
+
+size_t pagestore_bytes(const struct pagestore *s)
+{
+    return sizeof *s + s->roots * sizeof(struct pageroot) + pool_bytes(&s->bytes) +
+           pool_bytes(&s->frames) + pool_bytes(&s->nodes);
+}
+
+size_t pagestore_reserved(const struct pagestore *s)
+{
+    return sizeof *s + s->roots * sizeof(struct pageroot) +
+           (s->bytes.slabs + s->frames.slabs + s->nodes.slabs) * POOL_SLAB_SIZE;
+}
+
+/* Frames. */
+
+static bool is_zero(const uint8_t *page)
+{
+    /* A page that equals itself shifted by a word has that word everywhere. */
+    uint64_t first;
+    memcpy(&first, page, sizeof first);
+    return !first && !memcmp(page, page + sizeof first, RAM_PAGE_SIZE - sizeof first);
+}
+
+static bool holds(const struct frame *f, const uint8_t *page)
+{
+    return f ? !memcmp(f->bytes, page, RAM_PAGE_SIZE) : is_zero(page);
+}
+
+static struct frame *frame_new(struct pagestore *s, const uint8_t *page)
+{
+    if (is_zero(page))
+        return NULL;
+    struct frame *f = pool_take(&s->frames);
+    f->bytes = pool_take(&s->bytes);
+    memcpy(f->bytes, page, RAM_PAGE_SIZE);
+    f->hash = hash_bytes(f->bytes, RAM_PAGE_SIZE, 0);
+    f->refs = 1;
+    return f;
+}
+
+static void frame_unref(struct pagestore *s, struct frame *f)
+{
+    if (!f || --f->refs)
+        return;
+    pool_give(&s->bytes, f->bytes);
+    pool_give(&s->frames, f);
+}
+
+static bool frames_equal(const struct frame *a, const struct frame *b)
+{
+    return a == b || (a && b && a->hash == b->hash && !memcmp(a->bytes, b->bytes, RAM_PAGE_SIZE));
+}
+
+static uint64_t contribution(uint64_t page, uint64_t hash)
+{
+    return hash_mix(hash ^ hash_mix(page));
+}
+
+static uint64_t frame_digest(uint64_t page, const struct frame *f)
+{
+    return f ? contribution(page, f->hash) : 0;
+}
+
+/* Nodes. */
+
+static unsigned child_index(uint64_t page, unsigned level)
+{
+    return (page >> (FAN_BITS * level)) & (FAN - 1);
+}
+
+static const struct frame *find(const struct pageroot *root, uint64_t page)
+{
+    const struct node *n = root->top;
+    for (unsigned level = root->top_level; n && level > 0; level--)
+        n = n->child[child_index(page, level)];
+    return n ? n->child[child_index(page, 0)] : NULL;
+}
+
+static void ref_child(void *child, unsigned level)
+{
+    if (child && level)
+        ((struct node *)child)->refs++;
+    else if (child)
+        ((struct frame *)child)->refs++;
+}
+
+static void node_unref(struct pagestore *s, struct node *n, unsigned level)
+{
+    if (!n || --n->refs)
+        return;
+    for (unsigned i = 0; i < FAN; i++)
+        if (level)
+            node_unref(s, n->child[i], level - 1);
+        else
+            frame_unref(s, n->child[i]);
+    pool_give(&s->nodes, n);
+}
+
+/* A node that this capture may change, in place of `n` (NULL: all zero), whose reference it takes
+ * over. However many pages change below it, it is copied once. */
+static struct node *node_own(struct pagestore *s, struct node *n, unsigned level)
+{
+    if (n && n->capture == s->captures)
+        return n;
+    struct node *own = pool_take(&s->nodes);
+    if (n) {
+        *own = *n;
+        for (unsigned i = 0; i < FAN; i++)
+            ref_child(own->child[i], level);
+        node_unref(s, n, level);
+    } else {
+        *own = (struct node){0};
+    }
+    own->capture = s->captures;
+    own->refs = 1;
+    return own;
+}
+
+static bool node_empty(const struct node *n)
+{
+    for (unsigned i = 0; i < FAN; i++)
+        if (n->child[i])
+            return false;
+    return true;
+}
+
+struct change {
+    uint64_t page;
+    struct frame *frame; /* its reference goes to the tree */
+    uint64_t digest;     /* contribution of the new content minus that of the old */
+};
+
+static struct node *node_put(struct pagestore *s, struct node *n, unsigned level,
+                             const struct change *c)
+{
+    n = node_own(s, n, level);
+    n->digest += c->digest;
+    void **slot = &n->child[child_index(c->page, level)];
+    if (level) {
+        *slot = node_put(s, *slot, level - 1, c);
+    } else {
+        frame_unref(s, *slot);
+        *slot = c->frame;
+    }
+    if (*slot || !node_empty(n))
+        return n;
+    node_unref(s, n, level);
+    return NULL;
+}
+
+/* Roots. */
+
+static struct pageroot *root_new(struct pagestore *s, struct node *top)
+{
+    struct pageroot *root = mem_new(1, sizeof *root);
+    *root = (struct pageroot){top, s->top_level, 1};
+    s->roots++;
+    return root;
+}
+
+struct pageroot *pageroot_empty(struct pagestore *s)
+{
+    return root_new(s, NULL);
+}
+
+struct pageroot *pageroot_ref(struct pageroot *root)
+{
+    root->refs++;
+    return root;
+}
+
+void pageroot_unref(struct pagestore *s, struct pageroot *root)
+{
+    if (--root->refs)
+        return;
+    node_unref(s, root->top, root->top_level);
+    free(root);
+    s->roots--;
+}
+
+uint64_t pageroot_digest(const struct pageroot *root)
+{
+    return root->top ? root->top->digest : 0;
+}
+
+const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page)
+{
+    const struct frame *f = find(root, page);
+    return f ? f->bytes : NULL;
+}
+
+/* RAM. */
+
+static const uint8_t *ram_bytes(const struct ram *ram, uint64_t page)
+{
+    return ram->host + (page << RAM_PAGE_BITS);
+}
+
+struct pageroot *pagestore_capture(struct pagestore *s, struct pageroot *base,
+                                   const struct ram *ram)
+{
+    check(ram->pages == s->pages, "RAM of %" PRIu64 " pages, store of %" PRIu64, ram->pages,
+          s->pages);
+    s->captures++;
+    struct node *top = base->top;
+    ref_child(top, s->top_level + 1);
+    for (size_t i = 0; i < ram->dirty_count; i++) {
+        uint64_t page = ram->dirty[i];
+        const struct frame *old = find(base, page);
+        if (holds(old, ram_bytes(ram, page)))
+            continue;
+        struct change c = {.page = page, .frame = frame_new(s, ram_bytes(ram, page))};
+        c.digest = frame_digest(page, c.frame) - frame_digest(page, old);
+        top = node_put(s, top, s->top_level, &c);
+    }
+    if (top != base->top)
+        return root_new(s, top);
+    node_unref(s, top, s->top_level);
+    return pageroot_ref(base);
+}
+
+uint64_t pagestore_digest(const struct pagestore *s, const struct pageroot *base,
+                          const struct ram *ram)
+{
+    check(ram->pages == s->pages, "RAM of %" PRIu64 " pages, store of %" PRIu64, ram->pages,
+          s->pages);
+    uint64_t digest = pageroot_digest(base);
+    for (size_t i = 0; i < ram->dirty_count; i++) {
+        uint64_t page = ram->dirty[i];
+        const uint8_t *bytes = ram_bytes(ram, page);
+        digest -= frame_digest(page, find(base, page));
+        if (!is_zero(bytes))
+            digest += contribution(page, hash_bytes(bytes, RAM_PAGE_SIZE, 0));
+    }
+    return digest;
+}
+
+/* Called with each page that differs, in ascending order. */
+typedef void differ_fn(void *ctx, uint64_t page, const struct frame *b);
+
+static void differ(const struct node *a, const struct node *b, unsigned level, uint64_t first,
+                   differ_fn *told, void *ctx)
+{
+    for (unsigned i = 0; i < FAN; i++) {
+        const void *x = a ? a->child[i] : NULL;
+        const void *y = b ? b->child[i] : NULL;
+        uint64_t page = first + ((uint64_t)i << (FAN_BITS * level));
+        if (x == y)
+            continue;
+        if (level)
+            differ(x, y, level - 1, page, told, ctx);
+        else if (!frames_equal(x, y))
+            told(ctx, page, y);
+    }
+}
+
+static void roots_differ(const struct pageroot *a, const struct pageroot *b, differ_fn *told,
+                         void *ctx)
+{
+    check(a->top_level == b->top_level, "trees of %u and %u levels", a->top_level + 1,
+          b->top_level + 1);
+    if (a->top != b->top)
+        differ(a->top, b->top, a->top_level, 0, told, ctx);
+}
+
+static void restore_clean(void *ctx, uint64_t page, const struct frame *to)
+{
+    struct ram *ram = ctx;
+    if (!(ram->flags[page] & RAM_DIRTY))
+        ram_restore_page(ram, page, to ? to->bytes : NULL);
+}
+
+void pagestore_restore(const struct pageroot *base, const struct pageroot *to, struct ram *ram)
+{
+    for (size_t i = 0; i < ram->dirty_count; i++) {
+        uint64_t page = ram->dirty[i];
+        const struct frame *f = find(to, page);
+        if (!holds(f, ram_bytes(ram, page)))
+            ram_restore_page(ram, page, f ? f->bytes : NULL);
+    }
+    roots_differ(base, to, restore_clean, ram);
+    ram_clear_dirty(ram);
+}
+
+struct page_list {
+    uint64_t *pages;
+    size_t count, limit;
+};
+
+static void list_page(void *ctx, uint64_t page, const struct frame *b)
+{
+    struct page_list *list = ctx;
+    (void)b;
+    if (list->count < list->limit)
+        list->pages[list->count] = page;
+    list->count++;
+}
+
+size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_t *pages,
+                     size_t limit)
+{
+    struct page_list list = {pages, 0, limit};
+    roots_differ(a, b, list_page, &list);
+    return list.count;
+}

@@ -1,0 +1,55 @@
+/* Page frames and the persistent trees that hold them.
+ *
+ * A frame is an immutable 4 KiB page, reference-counted, with its content hash. A tree (pageroot)
+ * maps page numbers to frames; trees share nodes and frames, so one that differs from another in k
+ * pages costs k frames and at most k paths of nodes (6 nodes of 152 bytes for 8 GiB of RAM). A page
+ * of zeroes has no frame, a range of zeroes no node. A store and its trees belong to one thread. */
+#ifndef CHECKPOINTS_PAGESTORE_H
+#define CHECKPOINTS_PAGESTORE_H
+
+#include "machine/ram.h"
+
+struct pagestore;
+struct pageroot; /* an immutable tree, reference-counted */
+
+struct pagestore *pagestore_new(uint64_t pages);
+/* Every root has been given back before. */
+void pagestore_free(struct pagestore *s);
+/* What all frames, nodes and roots in use take, in bytes: what a memory budget is about, for it
+ * falls by what an unref gives back and rises by what a capture needs. Cost: constant. */
+size_t pagestore_bytes(const struct pagestore *s);
+/* Host memory held for them, free room in slabs included: at least pagestore_bytes, and at most a
+ * few slabs more than its highest value so far. Cost: constant. */
+size_t pagestore_reserved(const struct pagestore *s);
+
+/* The tree of all zero pages. */
+struct pageroot *pageroot_empty(struct pagestore *s);
+struct pageroot *pageroot_ref(struct pageroot *root);
+/* Cost: the frames and nodes that no other tree has. */
+void pageroot_unref(struct pagestore *s, struct pageroot *root);
+/* Sum over the pages of a mix of page number and content hash; 0 for the empty tree. It follows
+ * from the contents alone, whatever the way there. Cost: constant. */
+uint64_t pageroot_digest(const struct pageroot *root);
+
+/* RAM equals `base` but for its dirty pages: the tree RAM equals now (a reference more to `base`
+ * when that is still it). A dirty page with the old content shares the old frame. `ram` stays as it
+ * is. Cost: the dirty pages. */
+struct pageroot *pagestore_capture(struct pagestore *s, struct pageroot *base,
+                                   const struct ram *ram);
+/* The digest that pagestore_capture would give, without building anything. Cost: the dirty pages.
+ */
+uint64_t pagestore_digest(const struct pagestore *s, const struct pageroot *base,
+                          const struct ram *ram);
+/* RAM equals `base` but for its dirty pages: make it equal `to`, and clean (ram_clear_dirty).
+ * Writes only pages whose content differs. Cost: the dirty pages and what differs between the
+ * trees. */
+void pagestore_restore(const struct pageroot *base, const struct pageroot *to, struct ram *ram);
+
+/* How many pages differ between two trees of one store; the numbers of the first `limit` of them
+ * go to `pages`, ascending. Cost: the differing part. */
+size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_t *pages,
+                     size_t limit);
+/* The 4096 bytes of a page, or NULL for zeroes. They live as long as the tree. */
+const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page);
+
+#endif

@@ -1,0 +1,161 @@
+#include "checkpoints/pool.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* A slab is aligned to its size: the slab of an object is its address rounded down. */
+struct pool_slab {
+    struct pool_slab *next, *previous; /* in pool->partial */
+    struct free_object {
+        struct free_object *next;
+    } * free;
+    size_t used;
+};
+
+enum { SLAB_HEADER = 64 };
+_Static_assert(sizeof(struct pool_slab) <= SLAB_HEADER, "the header fits before the objects");
+
+/* The host's address checker knows nothing of pools unless it is told. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define POOL_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define POOL_ASAN 1
+#endif
+#ifdef POOL_ASAN
+#include <sanitizer/asan_interface.h>
+#define poison(start, size) __asan_poison_memory_region(start, size)
+#define unpoison(start, size) __asan_unpoison_memory_region(start, size)
+#else
+#define poison(start, size) ((void)(start), (void)(size))
+#define unpoison(start, size) ((void)(start), (void)(size))
+#endif
+
+static struct pool_slab *slab_of(void *object)
+{
+    return (struct pool_slab *)((uintptr_t)object & ~(uintptr_t)(POOL_SLAB_SIZE - 1));
+}
+
+static void *map_aligned(void)
+{
+    size_t size = 2 * (size_t)POOL_SLAB_SIZE;
+    uint8_t *low = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    check(low != MAP_FAILED, "out of memory for a slab: %s", strerror(errno));
+    uint8_t *start = (uint8_t *)slab_of(low + POOL_SLAB_SIZE - 1);
+    if (start > low)
+        munmap(low, (size_t)(start - low));
+    uint8_t *end = start + POOL_SLAB_SIZE;
+    if (end < low + size)
+        munmap(end, (size_t)(low + size - end));
+    return start;
+}
+
+static size_t first_object(const struct pool *p)
+{
+    return p->object_size > SLAB_HEADER && !(p->object_size & (p->object_size - 1)) ? p->object_size
+                                                                                    : SLAB_HEADER;
+}
+
+static struct pool_slab *slab_new(struct pool *p)
+{
+    struct pool_slab *slab = map_aligned();
+    *slab = (struct pool_slab){0};
+    size_t first = first_object(p);
+    size_t count = (POOL_SLAB_SIZE - first) / p->object_size;
+    /* From the last to the first, so that they are handed out in ascending order. */
+    for (size_t i = count; i-- > 0;) {
+        struct free_object *object =
+            (struct free_object *)((uint8_t *)slab + first + i * p->object_size);
+        object->next = slab->free;
+        slab->free = object;
+    }
+    poison((uint8_t *)slab + first, POOL_SLAB_SIZE - first);
+    p->slabs++;
+    return slab;
+}
+
+static void slab_free(struct pool *p, struct pool_slab *slab)
+{
+    unpoison(slab, POOL_SLAB_SIZE);
+    munmap(slab, POOL_SLAB_SIZE);
+    p->slabs--;
+}
+
+static void link_partial(struct pool *p, struct pool_slab *slab)
+{
+    slab->previous = NULL;
+    slab->next = p->partial;
+    if (slab->next)
+        slab->next->previous = slab;
+    p->partial = slab;
+}
+
+static void unlink_partial(struct pool *p, struct pool_slab *slab)
+{
+    if (slab->next)
+        slab->next->previous = slab->previous;
+    if (slab->previous)
+        slab->previous->next = slab->next;
+    else
+        p->partial = slab->next;
+}
+
+void pool_init(struct pool *p, size_t object_size)
+{
+    check(object_size >= sizeof(struct free_object) && object_size % 8 == 0 &&
+              object_size <= POOL_SLAB_SIZE / 2,
+          "objects of %zu bytes", object_size);
+    *p = (struct pool){.object_size = object_size};
+}
+
+void pool_fini(struct pool *p)
+{
+    check(p->used == 0, "%zu objects of %zu bytes are still in use", p->used, p->object_size);
+    if (p->spare)
+        slab_free(p, p->spare);
+    *p = (struct pool){0};
+}
+
+void *pool_take(struct pool *p)
+{
+    if (!p->partial) {
+        link_partial(p, p->spare ? p->spare : slab_new(p));
+        p->spare = NULL;
+    }
+    struct pool_slab *slab = p->partial;
+    struct free_object *object = slab->free;
+    unpoison(object, p->object_size);
+    slab->free = object->next;
+    slab->used++;
+    if (!slab->free)
+        unlink_partial(p, slab);
+    p->used++;
+    return object;
+}
+
+void pool_give(struct pool *p, void *object)
+{
+    struct pool_slab *slab = slab_of(object);
+    check(slab->used && p->used, "an object of %zu bytes given back twice", p->object_size);
+    struct free_object *freed = object;
+    if (!slab->free)
+        link_partial(p, slab);
+    freed->next = slab->free;
+    slab->free = freed;
+    poison(object, p->object_size);
+    slab->used--;
+    p->used--;
+    if (slab->used)
+        return;
+    unlink_partial(p, slab);
+    if (p->spare)
+        slab_free(p, slab);
+    else
+        p->spare = slab;
+}

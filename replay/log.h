@@ -1,0 +1,29 @@
+/* The event log of a branch: everything from outside, in order. Kept in memory, append-only. */
+#ifndef REPLAY_LOG_H
+#define REPLAY_LOG_H
+
+#include "machine/input.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct log;
+
+struct log *log_new(void);
+void log_free(struct log *log);
+/* Append a copy. Positions and vtimes never go down. Returns its index. */
+uint64_t log_append(struct log *log, const struct event *event);
+/* Events so far: indexes are 0 to count-1. */
+uint64_t log_count(const struct log *log);
+/* Event `index`; its data stays valid, at its place, until the log is freed. Cost: constant. */
+struct event log_get(const struct log *log, uint64_t index);
+/* The first index whose event has a position > `position`. Cost: logarithmic.
+ *
+ * This is not where a player stands that has sought `position`: events of EVENT_CLOCK stamped
+ * `position` belong to the step that follows. That is player.next. */
+uint64_t log_after(const struct log *log, uint64_t position);
+/* Host memory, in bytes. Cost: constant. */
+size_t log_bytes(const struct log *log);
+
+#endif

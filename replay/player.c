@@ -1,0 +1,171 @@
+#include "replay/player.h"
+
+#include "base/check.h"
+#include "base/endian.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *kind_name(uint16_t kind)
+{
+    static const char *const name[] = {
+        [EVENT_INPUT] = "input",
+        [EVENT_CLOCK] = "a clock value",
+        [EVENT_RESET] = "a reset",
+        [EVENT_MEMORY] = "a memory write",
+        [EVENT_IDLE] = "idle time",
+        [EVENT_POWER] = "power button",
+        [EVENT_REGISTER] = "a register write",
+    };
+    return kind < sizeof name / sizeof *name && name[kind] ? name[kind] : "an unknown event";
+}
+
+/* Note what machine and log do not agree about; the first time counts. */
+__attribute__((format(printf, 2, 3))) static void diverge(struct player *p, const char *format, ...)
+{
+    if (p->failure.code)
+        return;
+    char what[160], has[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (p->next < log_count(p->log)) {
+        struct event e = log_get(p->log, p->next);
+        snprintf(has, sizeof has, "%s at %" PRIu64 " (%" PRIu64 " ns) as event %" PRIu64,
+                 kind_name(e.kind), e.position, e.vtime, p->next);
+    } else {
+        snprintf(has, sizeof has, "no event after number %" PRIu64, p->next);
+    }
+    error_set(&p->failure, ERROR_DIVERGED,
+              "the replay diverged at position %" PRIu64 " (%" PRIu64 " ns): %s; the log has %s",
+              machine_position(p->machine), clock_vtime(&p->machine->clock), what, has);
+}
+
+static uint64_t host_clock(void *ctx)
+{
+    struct player *p = ctx;
+    if (!p->failure.code && p->next < log_count(p->log)) {
+        struct event e = log_get(p->log, p->next);
+        if (e.kind == EVENT_CLOCK && e.size == 8 && e.position == machine_position(p->machine) &&
+            e.vtime == clock_vtime(&p->machine->clock)) {
+            p->next++;
+            return load_le64(e.data);
+        }
+    }
+    diverge(p, "the machine asks for the host's clock");
+    machine_attention(p->machine);
+    return 0;
+}
+
+static void output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
+{
+    (void)ctx;
+    (void)channel;
+    (void)bytes;
+    (void)size;
+}
+
+static const struct door_ops ops = {.host_clock = host_clock, .output = output};
+
+void player_attach(struct player *p, uint64_t next)
+{
+    check(next <= log_count(p->log), "event %" PRIu64 " of %" PRIu64, next, log_count(p->log));
+    p->next = next;
+    p->failure = (struct error)ERROR_INIT;
+    p->machine->door = (struct door){&ops, p};
+}
+
+uint64_t player_next_position(const struct player *p)
+{
+    return p->next < log_count(p->log) ? log_get(p->log, p->next).position : UINT64_MAX;
+}
+
+/* Deliver what is stamped with the present position, up to an event that is asked for: that belongs
+ * to the step that follows. False: diverged. */
+static bool deliver_due(struct player *p)
+{
+    struct machine *m = p->machine;
+    while (p->next < log_count(p->log)) {
+        struct event e = log_get(p->log, p->next);
+        if (e.position > machine_position(m))
+            break;
+        if (e.position < machine_position(m)) {
+            diverge(p, e.kind == EVENT_CLOCK ? "the machine did not ask for the host's clock"
+                                             : "an event was passed over");
+            return false;
+        }
+        if (e.kind == EVENT_CLOCK)
+            break;
+        if (e.vtime < clock_vtime(&m->clock)) {
+            diverge(p, "it is later than the event to deliver");
+            return false;
+        }
+        if (e.kind == EVENT_INPUT && e.size > machine_input_room(m, e.target)) {
+            diverge(p, "channel %u has no room for %" PRIu32 " bytes", e.target, e.size);
+            return false;
+        }
+        p->next++;
+        machine_deliver(m, &e);
+    }
+    return true;
+}
+
+/* How far the machine may run before the log is looked at again: to the next event that must be
+ * delivered, or over the step that asks for the next one. */
+static uint64_t run_limit(const struct player *p, uint64_t until)
+{
+    if (p->next == log_count(p->log))
+        return until;
+    struct event e = log_get(p->log, p->next);
+    uint64_t limit = e.position + (e.kind == EVENT_CLOCK);
+    return limit < until ? limit : until;
+}
+
+/* The machine can make no further step on its own: true when it should. */
+static bool stuck(struct player *p, const char *why)
+{
+    if (p->next < log_count(p->log))
+        diverge(p, "%s", why);
+    return p->failure.code;
+}
+
+/* Has the processor to be stepped made the last of the steps since `from`? Its latest step may also
+ * be one from before, behind which it waits. */
+static bool step_made(const struct machine *m, uint64_t from)
+{
+    return m->step_cpu < MACHINE_CPUS && machine_position(m) > from &&
+           m->last_step[m->step_cpu] + 1 == machine_position(m);
+}
+
+enum machine_stop player_run(struct player *p, uint64_t until)
+{
+    struct machine *m = p->machine;
+    check(until >= machine_position(m), "replay from %" PRIu64 " to %" PRIu64, machine_position(m),
+          until);
+    bool stepped = false;
+    while (!p->failure.code && deliver_due(p)) {
+        if (m->state.halt) {
+            stuck(p, "the machine has halted");
+            return MACHINE_HALTED;
+        }
+        if (machine_position(m) == until || stepped)
+            return MACHINE_LIMIT;
+        uint64_t from = machine_position(m);
+        enum machine_stop stop = machine_run(m, run_limit(p, until));
+        if (p->failure.code)
+            break;
+        if (stop == MACHINE_HIT)
+            return MACHINE_HIT;
+        stepped = step_made(m, from);
+        if (stop != MACHINE_IDLE || machine_position(m) == run_limit(p, until))
+            continue;
+        uint64_t deadline = machine_next_deadline(m);
+        if (deadline != CLOCK_NEVER)
+            machine_idle_until(m, deadline);
+        else if (!stuck(p, "the machine waits for ever"))
+            return MACHINE_IDLE;
+    }
+    return MACHINE_HALTED;
+}

@@ -1,0 +1,90 @@
+#include "replay/recorder.h"
+
+#include "base/check.h"
+#include "base/endian.h"
+
+static uint64_t host_clock(void *ctx)
+{
+    struct recorder *r = ctx;
+    uint64_t now = r->host.clock(r->host.ctx);
+    uint8_t bytes[8];
+    store_le64(bytes, now);
+    log_append(r->log, &(struct event){.position = machine_position(r->machine),
+                                       .vtime = clock_vtime(&r->machine->clock),
+                                       .kind = EVENT_CLOCK,
+                                       .size = sizeof bytes,
+                                       .data = bytes});
+    return now;
+}
+
+static void output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
+{
+    struct recorder *r = ctx;
+    if (r->host.output)
+        r->host.output(r->host.ctx, channel, bytes, size);
+}
+
+static const struct door_ops ops = {.host_clock = host_clock, .output = output};
+
+void recorder_attach(struct recorder *r)
+{
+    check(r->host.clock, "a host has a clock");
+    r->machine->door = (struct door){&ops, r};
+}
+
+static bool can_run(const struct machine *m)
+{
+    if (m->state.halt)
+        return false;
+    for (unsigned i = 0; i < m->config.cpus; i++)
+        if (m->cpu[i]->ops->runnable(m->cpu[i]))
+            return true;
+    return false;
+}
+
+static uint64_t stamp(const struct machine *m, uint64_t vtime)
+{
+    uint64_t now = clock_vtime(&m->clock);
+    if (vtime <= now || can_run(m))
+        return now;
+    uint64_t deadline = machine_next_deadline(m);
+    return vtime < deadline ? vtime : deadline;
+}
+
+/* Into the log first: whatever the machine makes of the event, a replay can show it. */
+static void push(struct recorder *r, const struct event *event)
+{
+    struct event logged = log_get(r->log, log_append(r->log, event));
+    machine_deliver(r->machine, &logged);
+}
+
+size_t recorder_input(struct recorder *r, unsigned channel, const uint8_t *bytes, size_t size,
+                      uint64_t vtime)
+{
+    check(channel < CHANNELS, "channel %u of %u", channel, CHANNELS);
+    size_t room = machine_input_room(r->machine, channel);
+    if (size > room)
+        size = room;
+    if (size > UINT32_MAX)
+        size = UINT32_MAX;
+    if (size)
+        push(r, &(struct event){.position = machine_position(r->machine),
+                                .vtime = stamp(r->machine, vtime),
+                                .kind = EVENT_INPUT,
+                                .target = (uint16_t)channel,
+                                .size = (uint32_t)size,
+                                .data = bytes});
+    return size;
+}
+
+void recorder_event(struct recorder *r, enum event_kind kind, uint16_t target, const void *bytes,
+                    uint32_t size, uint64_t vtime)
+{
+    check(kind != EVENT_CLOCK && kind != EVENT_INPUT, "event of kind %u has its own way", kind);
+    push(r, &(struct event){.position = machine_position(r->machine),
+                            .vtime = stamp(r->machine, vtime),
+                            .kind = (uint16_t)kind,
+                            .target = target,
+                            .size = size,
+                            .data = bytes});
+}

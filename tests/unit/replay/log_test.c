@@ -1,0 +1,116 @@
+#include "replay/log.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COUNT = 5000, LONGEST = 40 };
+
+/* Event i of a log that follows from i alone: runs of equal positions, all sizes. */
+static struct event event_at(uint64_t i, uint8_t data[LONGEST])
+{
+    uint64_t random = hash_mix(i + 1);
+    uint32_t size = (uint32_t)(random % (LONGEST + 1));
+    for (uint32_t b = 0; b < size; b++)
+        data[b] = (uint8_t)hash_mix(random + b);
+    return (struct event){.position = i / 7 * 10,
+                          .vtime = i / 3 * 100,
+                          .kind = (uint16_t)(1 + random % 6),
+                          .target = (uint16_t)(random >> 32),
+                          .size = size,
+                          .data = data};
+}
+
+static struct log *filled(void)
+{
+    struct log *log = log_new();
+    for (uint64_t i = 0; i < COUNT; i++) {
+        uint8_t data[LONGEST];
+        struct event e = event_at(i, data);
+        cr_assert_eq(log_append(log, &e), i);
+        memset(data, 0xee, sizeof data); /* the log has a copy */
+    }
+    return log;
+}
+
+static bool same(const struct event *a, const struct event *b)
+{
+    return a->position == b->position && a->vtime == b->vtime && a->kind == b->kind &&
+           a->target == b->target && a->size == b->size && !memcmp(a->data, b->data, a->size);
+}
+
+Test(log, empty)
+{
+    struct log *log = log_new();
+    cr_expect_eq(log_count(log), 0);
+    cr_expect_eq(log_after(log, 0), 0);
+    cr_expect_eq(log_after(log, UINT64_MAX), 0);
+    cr_expect_lt(log_bytes(log), 200);
+    log_free(log);
+}
+
+Test(log, round_trip)
+{
+    struct log *log = filled();
+    cr_expect_eq(log_count(log), COUNT);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        uint8_t data[LONGEST];
+        struct event expected = event_at(i, data), found = log_get(log, i);
+        cr_assert(same(&found, &expected), "event %zu", (size_t)i);
+    }
+    log_free(log);
+}
+
+Test(log, data_stays_at_its_place)
+{
+    struct log *log = log_new();
+    const uint8_t *place[COUNT];
+    for (uint64_t i = 0; i < COUNT; i++) {
+        uint8_t data[LONGEST];
+        struct event e = event_at(i, data);
+        place[i] = log_get(log, log_append(log, &e)).data;
+    }
+    for (uint64_t i = 0; i < COUNT; i++)
+        cr_assert_eq(log_get(log, i).data, place[i]);
+    log_free(log);
+}
+
+Test(log, after_is_the_first_later_event)
+{
+    struct log *log = filled();
+    for (uint64_t position = 0; position < COUNT / 7 * 10 + 30; position++) {
+        uint64_t i = 0;
+        while (i < COUNT && log_get(log, i).position <= position)
+            i++;
+        cr_assert_eq(log_after(log, position), i, "after %zu", (size_t)position);
+    }
+    cr_expect_eq(log_after(log, UINT64_MAX), COUNT);
+    log_free(log);
+}
+
+Test(log, bytes_cover_what_was_appended)
+{
+    struct log *log = log_new();
+    size_t before = log_bytes(log);
+    uint8_t *large = mem_new(1000000, 1);
+    log_append(log, &(struct event){.kind = EVENT_MEMORY, .size = 1000000, .data = large});
+    cr_expect_geq(log_bytes(log), before + 1000000);
+    before = log_bytes(log);
+    for (unsigned i = 0; i < COUNT; i++)
+        log_append(log, &(struct event){.kind = EVENT_CLOCK, .size = 8, .data = large});
+    size_t each = (log_bytes(log) - before) / COUNT;
+    cr_expect_leq(each, 40, "%zu bytes for a clock value", each);
+    free(large);
+    log_free(log);
+}
+
+Test(log, positions_never_go_down, .signal = SIGABRT)
+{
+    struct log *log = log_new();
+    log_append(log, &(struct event){.position = 10, .kind = EVENT_RESET});
+    log_append(log, &(struct event){.position = 9, .kind = EVENT_RESET});
+}

@@ -1,0 +1,145 @@
+/* What comes from outside: input, and a debugger's looks and writes. */
+#include "timeline/internal.h"
+
+#include "base/endian.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Something from outside has been recorded here: it carries the idle time up to now. */
+static void end_idle(struct timeline *tl)
+{
+    tl->idle_since = 0;
+    tl->warped_at = POSITION_NONE;
+}
+
+static void record(struct timeline *tl, enum event_kind kind, unsigned target, const void *bytes,
+                   size_t size)
+{
+    recorder_event(&tl->recorder, kind, (uint16_t)target, bytes, (uint32_t)size,
+                   run_event_vtime(tl));
+    end_idle(tl);
+}
+
+static bool taking_input(const struct timeline *tl)
+{
+    return tl->live && tl->op.kind != OPERATION_NONE && tl->op.phase == PHASE_FORWARD &&
+           !tl->m->state.halt;
+}
+
+size_t timeline_input(struct timeline *tl, unsigned channel, const uint8_t *bytes, size_t size)
+{
+    if (!taking_input(tl))
+        return 0;
+    size_t taken = recorder_input(&tl->recorder, channel, bytes, size, run_event_vtime(tl));
+    if (taken)
+        end_idle(tl);
+    return taken;
+}
+
+bool timeline_event(struct timeline *tl, enum event_kind kind)
+{
+    if (!tl->live)
+        return false;
+    record(tl, kind, 0, NULL, 0);
+    return true;
+}
+
+static size_t bytes_in_page(uint64_t va, size_t size)
+{
+    size_t room = RAM_PAGE_SIZE - (va & (RAM_PAGE_SIZE - 1));
+    return size < room ? size : room;
+}
+
+size_t timeline_read_some(const struct timeline *tl, unsigned hart, uint64_t va, void *bytes,
+                          size_t size)
+{
+    const struct cpu *cpu = tl->m->cpu[hart];
+    size_t done = 0;
+    while (done < size) {
+        uint64_t pa;
+        size_t n = bytes_in_page(va + done, size - done);
+        /* Code may be executable and not readable: a debugger shows it all the same. */
+        if (!cpu->ops->translate(cpu, va + done, CPU_READ, &pa) &&
+            !cpu->ops->translate(cpu, va + done, CPU_FETCH, &pa))
+            break;
+        if (!machine_peek(tl->m, pa, (uint8_t *)bytes + done, n))
+            break;
+        done += n;
+    }
+    return done;
+}
+
+bool timeline_read_memory(const struct timeline *tl, unsigned hart, uint64_t va, void *bytes,
+                          size_t size)
+{
+    return timeline_read_some(tl, hart, va, bytes, size) == size;
+}
+
+static bool writable_now(const struct timeline *tl, struct error *err)
+{
+    if (tl->live)
+        return true;
+    return error_set(err, ERROR_UNSUPPORTED,
+                     "history cannot be changed: go to its end first (monitor goto %" PRIu64 ")",
+                     tl->tip);
+}
+
+/* Where a debugger may write: RAM, whatever the page's permissions are. */
+static bool locate(const struct timeline *tl, unsigned hart, uint64_t va, size_t size, uint64_t *pa,
+                   struct error *err)
+{
+    const struct cpu *cpu = tl->m->cpu[hart];
+    if ((cpu->ops->translate(cpu, va, CPU_READ, pa) ||
+         cpu->ops->translate(cpu, va, CPU_FETCH, pa)) &&
+        ram_contains(&tl->m->ram, *pa, size))
+        return true;
+    return error_set(err, ERROR_RANGE, "no RAM at address %#" PRIx64, va);
+}
+
+bool timeline_write_memory(struct timeline *tl, unsigned hart, uint64_t va, const void *bytes,
+                           size_t size, struct error *err)
+{
+    uint64_t pa;
+    if (!writable_now(tl, err))
+        return false;
+    for (size_t done = 0; done < size; done += bytes_in_page(va + done, size - done))
+        if (!locate(tl, hart, va + done, bytes_in_page(va + done, size - done), &pa, err))
+            return false;
+    for (size_t done = 0, n; done < size; done += n) {
+        uint8_t event[8 + RAM_PAGE_SIZE];
+        n = bytes_in_page(va + done, size - done);
+        if (!locate(tl, hart, va + done, n, &pa, err))
+            return false;
+        store_le64(event, pa);
+        memcpy(event + 8, (const uint8_t *)bytes + done, n);
+        record(tl, EVENT_MEMORY, hart, event, 8 + n);
+    }
+    return true;
+}
+
+static const struct cpu_register *find_register(const struct cpu *cpu, unsigned number)
+{
+    for (size_t i = 0; i < cpu->ops->register_count; i++)
+        if (cpu->ops->registers[i].number == number)
+            return &cpu->ops->registers[i];
+    return NULL;
+}
+
+bool timeline_write_register(struct timeline *tl, unsigned hart, unsigned number, uint64_t value,
+                             struct error *err)
+{
+    struct cpu *cpu = tl->m->cpu[hart];
+    const struct cpu_register *reg = find_register(cpu, number);
+    if (!reg)
+        return error_set(err, ERROR_RANGE, "no register number %u", number);
+    if (cpu->ops->get_register(cpu, number) == value)
+        return true;
+    if (!writable_now(tl, err))
+        return false;
+    uint8_t event[12];
+    store_le32(event, number);
+    store_le64(event + 4, value);
+    record(tl, EVENT_REGISTER, hart, event, sizeof event);
+    return true;
+}

@@ -1,0 +1,324 @@
+/* The checkpoints of a timeline: when they are taken, which are kept, what they are compared with.
+ *
+ * Taken: when the host time spent since the newest reaches the spacing, so that replaying an
+ * interval costs about that much; but a checkpoint that was costly itself (many dirty pages) must
+ * pay for itself first, so that recording never takes more than a small share of the run.
+ *
+ * Kept: within the budget, everything. Beyond it, approach checkpoints go first, then what
+ * retention_victim says: history grows exponentially thinner away from here and from where the
+ * last stops were. A mark (position, log index, digest) stays of each that goes. */
+#include "timeline/internal.h"
+
+#include "base/check.h"
+#include "checkpoints/retention.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { APPROACH_MAX = 64, OVERHEAD_DIVISOR = 20 };
+#define DEFAULT_SPACING_NS 25000000ull
+
+/* ---- the list ---- */
+
+/* The first index whose entry lies behind position n. */
+static size_t behind(const struct history *h, uint64_t n)
+{
+    size_t low = 0, high = h->entries;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (h->entry[middle].checkpoint->position <= n)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct entry *history_at(const struct timeline *tl, uint64_t n)
+{
+    size_t i = behind(&tl->history, n);
+    check(i, "no checkpoint before %" PRIu64, n);
+    return &tl->history.entry[i - 1];
+}
+
+static size_t entry_bytes(const struct entry *e)
+{
+    return sizeof *e + checkpoint_bytes(e->checkpoint) +
+           (e->summary ? summary_bytes(e->summary) : 0);
+}
+
+static void insert(struct history *h, size_t at, struct entry entry)
+{
+    if (h->entries == h->entry_capacity) {
+        h->entry_capacity = h->entry_capacity ? 2 * h->entry_capacity : 64;
+        h->entry = mem_grow(h->entry, h->entry_capacity, sizeof *h->entry);
+    }
+    memmove(h->entry + at + 1, h->entry + at, (h->entries - at) * sizeof *h->entry);
+    h->entry[at] = entry;
+    h->entries++;
+    h->approach += entry.born != 0;
+    h->bytes += entry_bytes(&entry);
+}
+
+static void set_summary(struct history *h, struct entry *e, struct summary *summary)
+{
+    h->bytes -= entry_bytes(e);
+    summary_free(e->summary);
+    e->summary = summary;
+    h->bytes += entry_bytes(e);
+}
+
+static void erase(struct timeline *tl, size_t at)
+{
+    struct history *h = &tl->history;
+    struct entry *e = &h->entry[at];
+    h->bytes -= entry_bytes(e);
+    h->approach -= e->born != 0;
+    summary_free(e->summary);
+    checkpoint_free(&tl->snapshots, e->checkpoint);
+    memmove(e, e + 1, (h->entries - at - 1) * sizeof *e);
+    h->entries--;
+}
+
+/* The automatic entry at or before index `at`. */
+static struct entry *automatic_before(struct history *h, size_t at)
+{
+    while (h->entry[at].born)
+        at--;
+    return &h->entry[at];
+}
+
+/* ---- taking ---- */
+
+static struct entry *newest_automatic(struct timeline *tl)
+{
+    return automatic_before(&tl->history, tl->history.entries - 1);
+}
+
+static void append_mark(struct history *h, const struct checkpoint *c, uint64_t log_index)
+{
+    if (h->marks == h->mark_capacity) {
+        h->mark_capacity = h->mark_capacity ? 2 * h->mark_capacity : 64;
+        h->mark = mem_grow(h->mark, h->mark_capacity, sizeof *h->mark);
+    }
+    h->mark[h->marks++] = (struct mark){c->position, log_index, c->digest};
+}
+
+/* Take an automatic checkpoint here, at the live end. */
+static void take_automatic(struct timeline *tl)
+{
+    struct history *h = &tl->history;
+    uint64_t began = host_ns();
+    run_log_idle(tl);
+    if (h->entries) {
+        struct entry *newest = newest_automatic(tl);
+        newest->cost_ns = h->cost_ns;
+        set_summary(h, newest, summary_new(&tl->m->touched));
+    }
+    uint64_t log_index = log_count(tl->log);
+    struct entry entry = {.checkpoint = snapshots_take(&tl->snapshots), .log_index = log_index};
+    insert(h, h->entries, entry);
+    append_mark(h, entry.checkpoint, log_index);
+    h->cost_ns = 0;
+    history_thin(tl);
+    h->take_ns = host_ns() - began;
+}
+
+void history_take(struct timeline *tl)
+{
+    run_log_idle(tl);
+    struct entry *newest = newest_automatic(tl);
+    if (newest->checkpoint->position != tl->tip || newest->log_index != log_count(tl->log))
+        take_automatic(tl);
+}
+
+uint64_t history_next_take(const struct timeline *tl)
+{
+    if (!tl->options.spacing_steps || tl->options.checkpoints_off)
+        return POSITION_NONE;
+    const struct history *h = &tl->history;
+    return h->entry[h->entries - 1].checkpoint->position + tl->options.spacing_steps;
+}
+
+void history_take_if_due(struct timeline *tl)
+{
+    const struct history *h = &tl->history;
+    if (tl->options.checkpoints_off)
+        return;
+    if (tl->options.spacing_steps
+            ? tl->tip >= history_next_take(tl)
+            : h->cost_ns >= tl->options.spacing_ns && h->cost_ns >= h->take_ns * OVERHEAD_DIVISOR)
+        take_automatic(tl);
+}
+
+static void drop_oldest_approach(struct timeline *tl)
+{
+    struct history *h = &tl->history;
+    size_t oldest = 0;
+    for (size_t i = 1; i < h->entries; i++)
+        if (h->entry[i].born &&
+            (!h->entry[oldest].born || h->entry[i].born < h->entry[oldest].born))
+            oldest = i;
+    erase(tl, oldest);
+}
+
+/* Keep a checkpoint taken in replay, unless there is one of this very state. */
+static void keep_approach(struct timeline *tl, struct checkpoint *c)
+{
+    struct history *h = &tl->history;
+    size_t at = behind(h, c->position);
+    for (size_t i = at; i-- > 0 && h->entry[i].checkpoint->position == c->position;)
+        if (h->entry[i].log_index == tl->player.next) {
+            checkpoint_free(&tl->snapshots, c);
+            return;
+        }
+    insert(h, at, (struct entry){c, tl->player.next, 0, NULL, ++h->born});
+    if (h->approach > APPROACH_MAX)
+        drop_oldest_approach(tl);
+}
+
+void history_take_approach(struct timeline *tl)
+{
+    keep_approach(tl, snapshots_take(&tl->snapshots));
+}
+
+/* ---- marks ---- */
+
+const struct mark *history_next_mark(const struct timeline *tl, uint64_t n)
+{
+    const struct history *h = &tl->history;
+    size_t low = 0, high = h->marks;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (h->mark[middle].position <= n)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < h->marks ? &h->mark[low] : NULL;
+}
+
+static void describe_divergence(struct timeline *tl, const struct mark *mark, const char *component)
+{
+    const struct entry *recorded = history_at(tl, mark->position);
+    uint64_t from = mark == tl->history.mark ? 0 : mark[-1].position;
+    struct buffer lines;
+    buffer_init(&lines);
+    if (recorded->checkpoint->position == mark->position && recorded->log_index == mark->log_index)
+        snapshots_diff(&tl->snapshots, recorded->checkpoint, 8, &lines);
+    error_set(&tl->diverged, ERROR_DIVERGED,
+              "the replay diverged between positions %" PRIu64 " and %" PRIu64
+              ": %s differs from the recording\n%s",
+              from, mark->position, component, buffer_text(&lines));
+    buffer_fini(&lines);
+}
+
+bool history_verify(struct timeline *tl, const struct mark *mark)
+{
+    struct checkpoint *c = snapshots_take(&tl->snapshots);
+    const char *component = digest_difference(&c->digest, &mark->digest);
+    if (!component) {
+        keep_approach(tl, c);
+        return true;
+    }
+    checkpoint_free(&tl->snapshots, c);
+    describe_divergence(tl, mark, component);
+    return false;
+}
+
+bool history_may_hit(const struct timeline *tl, const struct entry *entry)
+{
+    while (entry->born)
+        entry--;
+    return !entry->summary || summary_may_hit(entry->summary, &tl->points.armed);
+}
+
+/* ---- the budget ---- */
+
+size_t history_bytes(const struct timeline *tl)
+{
+    const struct history *h = &tl->history;
+    return pagestore_bytes(tl->snapshots.store) + h->bytes + h->mark_capacity * sizeof *h->mark +
+           log_bytes(tl->log);
+}
+
+/* Drop one automatic checkpoint; its interval joins the one before. False: none may go. */
+static bool drop_automatic(struct timeline *tl)
+{
+    struct history *h = &tl->history;
+    struct retention_item *item = mem_new(h->entries, sizeof *item);
+    for (size_t i = 0; i < h->entries; i++)
+        item[i] = (struct retention_item){h->entry[i].checkpoint->position,
+                                          i == 0 || i == h->entries - 1};
+    uint64_t focus[sizeof tl->focus / sizeof *tl->focus + 1];
+    memcpy(focus, tl->focus, sizeof tl->focus);
+    focus[sizeof tl->focus / sizeof *tl->focus] = machine_position(tl->m);
+    size_t victim = retention_victim(item, h->entries, focus, sizeof focus / sizeof *focus);
+    free(item);
+    if (victim == RETENTION_NONE)
+        return false;
+    struct entry *before = &h->entry[victim - 1], *gone = &h->entry[victim];
+    before->cost_ns += gone->cost_ns;
+    if (gone->summary)
+        set_summary(h, before, summary_merge(before->summary, gone->summary));
+    erase(tl, victim);
+    return true;
+}
+
+void history_thin(struct timeline *tl)
+{
+    while (history_bytes(tl) > tl->options.budget) {
+        if (tl->history.approach)
+            drop_oldest_approach(tl);
+        else if (!drop_automatic(tl))
+            return;
+    }
+}
+
+/* ---- life ---- */
+
+void history_init(struct timeline *tl)
+{
+    if (!tl->options.spacing_ns)
+        tl->options.spacing_ns = DEFAULT_SPACING_NS;
+    take_automatic(tl);
+}
+
+void history_fini(struct timeline *tl)
+{
+    struct history *h = &tl->history;
+    while (h->entries)
+        erase(tl, h->entries - 1);
+    free(h->entry);
+    free(h->mark);
+}
+
+size_t timeline_checkpoints(const struct timeline *tl, size_t first, struct checkpoint_info *out,
+                            size_t limit)
+{
+    const struct history *h = &tl->history;
+    size_t n = 0;
+    for (size_t i = first; i < h->entries && n < limit; i++) {
+        const struct entry *e = &h->entry[i];
+        out[n++] = (struct checkpoint_info){e->checkpoint->position, e->log_index, e->cost_ns,
+                                            entry_bytes(e), e->born != 0};
+    }
+    return n;
+}
+
+void timeline_info(const struct timeline *tl, struct timeline_info *info)
+{
+    const struct history *h = &tl->history;
+    *info = (struct timeline_info){
+        .checkpoints = h->entries - h->approach,
+        .approach = h->approach,
+        .bytes = history_bytes(tl),
+        .budget = tl->options.budget,
+        .frame_bytes = pagestore_bytes(tl->snapshots.store),
+        .log_bytes = log_bytes(tl->log),
+        .events = log_count(tl->log),
+        .resets = tl->m->state.resets,
+        .digests = h->marks,
+    };
+}

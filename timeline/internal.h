@@ -1,0 +1,185 @@
+/* The parts of a timeline, for the files of this folder. */
+#ifndef TIMELINE_INTERNAL_H
+#define TIMELINE_INTERNAL_H
+
+#include "checkpoints/checkpoint.h"
+#include "replay/player.h"
+#include "replay/recorder.h"
+#include "timeline/summary.h"
+#include "timeline/timeline.h"
+
+/* A checkpoint in the history. Automatic ones divide it into intervals; approach ones lie inside an
+ * interval and are forgotten soon. */
+struct entry {
+    struct checkpoint *checkpoint;
+    uint64_t log_index;      /* events delivered before it */
+    uint64_t cost_ns;        /* automatic: host time to replay up to the next one */
+    struct summary *summary; /* automatic: of the interval up to the next one; NULL while open */
+    uint64_t born;           /* approach: order of making; 0: automatic */
+};
+
+/* The digest of a state, kept when its checkpoint goes. */
+struct mark {
+    uint64_t position, log_index;
+    struct digest digest;
+};
+
+struct history {
+    struct entry *entry; /* ascending by position */
+    size_t entries, entry_capacity, approach;
+    struct mark *mark; /* ascending by position */
+    size_t marks, mark_capacity;
+    size_t bytes;     /* of checkpoints and summaries, without frames */
+    uint64_t born;    /* approach checkpoints made so far */
+    uint64_t cost_ns; /* host time run since the newest automatic checkpoint */
+    uint64_t take_ns; /* host time the last one took */
+};
+
+/* A point as clients know it. */
+struct point {
+    unsigned kinds;
+    uint64_t address, size;
+};
+
+struct point_set {
+    struct point *point;
+    size_t count, capacity;
+    struct points armed; /* as the machine wants them */
+};
+
+/* The hits of one step that a stop has reported. */
+struct reported {
+    uint64_t step;
+    unsigned kinds;
+};
+
+enum operation_kind {
+    OPERATION_NONE,
+    OPERATION_CONTINUE,
+    OPERATION_STEP,
+    OPERATION_STEP_RANGE,
+    OPERATION_SEEK,
+    OPERATION_REVERSE_CONTINUE,
+    OPERATION_REVERSE_STEP
+};
+
+enum phase {
+    PHASE_FORWARD, /* running on */
+    PHASE_SCAN,    /* replaying an interval, looking for hits */
+    PHASE_LAND     /* seeking to the position decided on */
+};
+
+struct operation {
+    enum operation_kind kind;
+    enum phase phase;
+    unsigned hart;
+    uint64_t low, high;     /* STEP_RANGE */
+    uint64_t start;         /* position where it began */
+    bool from_tip;          /* it began live */
+    uint64_t target;        /* where to land, or how far to run */
+    uint64_t scan_end;      /* the interval being scanned ends here */
+    bool scanning;          /* its replay is under way */
+    bool stepped;           /* STEP_RANGE has made its first step */
+    struct stop found;      /* what to report after landing */
+    struct reported report; /* what of it will then have been reported */
+};
+
+/* The hit a run stopped at, or the last one a scan has seen. */
+struct seen {
+    bool any;
+    struct hit hit;
+    struct point point;
+};
+
+struct timeline {
+    struct machine *m;
+    struct timeline_options options;
+    struct snapshots snapshots;
+    struct log *log;
+    struct recorder recorder;
+    struct player player;
+    struct history history;
+    struct point_set points;
+    struct operation op;
+    struct seen seen;
+    struct reported reported;
+    struct error diverged;
+    uint64_t tip;
+    uint64_t focus[8]; /* where the last stops were */
+    unsigned focus_next;
+    uint64_t chunk;      /* steps to run between looks at the host's clock */
+    uint64_t idle_since; /* host ns when the live machine began to wait; 0: it does not */
+    uint64_t warped_at;  /* position at which idle time has passed that no step or event ended */
+    bool live;
+    bool interrupted;
+};
+
+/* Host time in ns for measuring costs and pacing idle time. */
+uint64_t host_ns(void);
+
+/* ---- history.c ---- */
+
+void history_init(struct timeline *tl);
+void history_fini(struct timeline *tl);
+/* Live: close the open interval and take an automatic checkpoint, unless the newest is here. */
+void history_take(struct timeline *tl);
+/* Take one if the interval has become costly enough. */
+void history_take_if_due(struct timeline *tl);
+/* Where the next automatic one falls due by steps; POSITION_NONE when by cost. */
+uint64_t history_next_take(const struct timeline *tl);
+/* Replaying: remember this state for a while. */
+void history_take_approach(struct timeline *tl);
+/* The newest entry at a position <= n (there always is one). */
+const struct entry *history_at(const struct timeline *tl, uint64_t n);
+/* May the stretch from `entry` to the next automatic one hold a hit of the armed points? */
+bool history_may_hit(const struct timeline *tl, const struct entry *entry);
+/* The first mark behind position n, NULL: none. */
+const struct mark *history_next_mark(const struct timeline *tl, uint64_t n);
+/* The machine stands at the mark, in replay: does it have its digest? Fills tl->diverged. */
+bool history_verify(struct timeline *tl, const struct mark *mark);
+/* Drop checkpoints until the budget is kept. */
+void history_thin(struct timeline *tl);
+size_t history_bytes(const struct timeline *tl);
+
+/* ---- points.c ---- */
+
+void point_set_fini(struct point_set *set);
+/* Arm them for running forward (stop at the first hit) or for a scan (note the last), or not at
+ * all. tl->seen is cleared. */
+void points_arm_forward(struct timeline *tl);
+void points_arm_scan(struct timeline *tl);
+void points_disarm(struct timeline *tl);
+/* Fill in a stop from tl->seen. */
+void points_describe(const struct timeline *tl, struct stop *stop);
+
+/* ---- run.c ---- */
+
+/* Leave the live end: the tip gets a checkpoint, the player is the door from now on. */
+void run_leave_live(struct timeline *tl);
+/* The replay has arrived at the tip with the log behind it: live again. */
+void run_go_live(struct timeline *tl);
+bool run_at_tip(const struct timeline *tl);
+/* Restore the entry; replaying from there. */
+void run_restore(struct timeline *tl, const struct entry *entry);
+
+enum run_result {
+    RUN_ON,      /* the chunk is done */
+    RUN_REACHED, /* `until` is reached, or step_cpu's step made */
+    RUN_HIT,     /* tl->seen */
+    RUN_HALTED,
+    RUN_IDLE,
+    RUN_DIVERGED /* tl->diverged */
+};
+
+/* One chunk of live running, or of replaying with every digest compared. */
+enum run_result run_live(struct timeline *tl, uint64_t until);
+enum run_result run_replay(struct timeline *tl, uint64_t until);
+/* The live machine waits: let the time pass that has passed. False: wait on. */
+bool run_idle(struct timeline *tl);
+/* A warp belongs to the step that follows. When the machine stops after one without a step, the
+ * idle time becomes an event, so that the state here is that of a seek to here. */
+void run_log_idle(struct timeline *tl);
+/* The vtime at which something from outside happens now. */
+uint64_t run_event_vtime(const struct timeline *tl);
+
+#endif

@@ -1,0 +1,158 @@
+/* Running the machine in chunks: live, or in replay with every digest compared. */
+#include "timeline/internal.h"
+
+#include "base/check.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+enum { CHUNK_MIN = 1000, CHUNK_MAX = 4000000, CHUNK_NS = 300000 };
+
+uint64_t host_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Keep a chunk at about CHUNK_NS: short enough to answer, long enough not to be felt. */
+static void adapt_chunk(struct timeline *tl, uint64_t steps, uint64_t ns)
+{
+    if (ns > 2 * CHUNK_NS && tl->chunk > CHUNK_MIN)
+        tl->chunk /= 2;
+    else if (ns < CHUNK_NS / 2 && steps == tl->chunk && tl->chunk < CHUNK_MAX)
+        tl->chunk *= 2;
+}
+
+static uint64_t chunk_end(const struct timeline *tl, uint64_t until)
+{
+    uint64_t position = machine_position(tl->m);
+    return until - position > tl->chunk ? position + tl->chunk : until;
+}
+
+static bool step_made(const struct machine *m, uint64_t from)
+{
+    return m->step_cpu < MACHINE_CPUS && machine_position(m) > from &&
+           m->last_step[m->step_cpu] + 1 == machine_position(m);
+}
+
+static enum run_result judge(const struct timeline *tl, enum machine_stop stop, uint64_t from,
+                             uint64_t until)
+{
+    switch (stop) {
+    case MACHINE_HIT:
+        return RUN_HIT;
+    case MACHINE_HALTED:
+        return RUN_HALTED;
+    case MACHINE_IDLE:
+        return RUN_IDLE;
+    case MACHINE_LIMIT:
+        break;
+    }
+    return machine_position(tl->m) == until || step_made(tl->m, from) ? RUN_REACHED : RUN_ON;
+}
+
+enum run_result run_live(struct timeline *tl, uint64_t until)
+{
+    uint64_t from = machine_position(tl->m), due = history_next_take(tl);
+    uint64_t end = chunk_end(tl, until);
+    uint64_t began = host_ns();
+    enum machine_stop stop = machine_run(tl->m, due > from && due < end ? due : end);
+    uint64_t ns = host_ns() - began;
+    tl->tip = machine_position(tl->m);
+    tl->history.cost_ns += ns;
+    adapt_chunk(tl, tl->tip - from, ns);
+    enum run_result result = judge(tl, stop, from, until);
+    history_take_if_due(tl);
+    return result;
+}
+
+enum run_result run_replay(struct timeline *tl, uint64_t until)
+{
+    uint64_t from = machine_position(tl->m);
+    const struct mark *mark = history_next_mark(tl, from);
+    uint64_t end = chunk_end(tl, until);
+    if (mark && mark->position < end)
+        end = mark->position;
+    uint64_t began = host_ns();
+    enum machine_stop stop = player_run(&tl->player, end);
+    adapt_chunk(tl, machine_position(tl->m) - from, host_ns() - began);
+    if (tl->player.failure.code) {
+        tl->diverged = tl->player.failure;
+        return RUN_DIVERGED;
+    }
+    if (mark && mark->position == machine_position(tl->m) && mark->log_index == tl->player.next &&
+        !history_verify(tl, mark))
+        return RUN_DIVERGED;
+    return judge(tl, stop, from, until);
+}
+
+/* ---- between live and past ---- */
+
+bool run_at_tip(const struct timeline *tl)
+{
+    return machine_position(tl->m) == tl->tip && tl->player.next == log_count(tl->log);
+}
+
+void run_leave_live(struct timeline *tl)
+{
+    if (!tl->live)
+        return;
+    history_take(tl);
+    tl->live = false;
+    tl->idle_since = 0;
+    player_attach(&tl->player, log_count(tl->log));
+}
+
+void run_go_live(struct timeline *tl)
+{
+    tl->live = true;
+    recorder_attach(&tl->recorder);
+}
+
+void run_restore(struct timeline *tl, const struct entry *entry)
+{
+    struct error err = ERROR_INIT;
+    check(snapshots_restore(&tl->snapshots, entry->checkpoint, &err), "%s", err.message);
+    player_attach(&tl->player, entry->log_index);
+}
+
+/* ---- idle time ---- */
+
+uint64_t run_event_vtime(const struct timeline *tl)
+{
+    uint64_t now = clock_vtime(&tl->m->clock);
+    if (!tl->idle_since || tl->options.warp)
+        return now;
+    uint64_t waited = host_ns() - tl->idle_since, deadline = machine_next_deadline(tl->m);
+    return deadline > now && waited > deadline - now ? deadline : now + waited;
+}
+
+uint64_t timeline_idle_ns(const struct timeline *tl)
+{
+    uint64_t deadline = machine_next_deadline(tl->m), now = clock_vtime(&tl->m->clock);
+    if (deadline == CLOCK_NEVER || !tl->idle_since)
+        return deadline == CLOCK_NEVER ? UINT64_MAX : 0;
+    uint64_t waited = host_ns() - tl->idle_since, need = deadline > now ? deadline - now : 0;
+    return need > waited ? need - waited : 0;
+}
+
+void run_log_idle(struct timeline *tl)
+{
+    if (tl->warped_at == machine_position(tl->m))
+        recorder_event(&tl->recorder, EVENT_IDLE, 0, NULL, 0, clock_vtime(&tl->m->clock));
+    tl->warped_at = POSITION_NONE;
+}
+
+bool run_idle(struct timeline *tl)
+{
+    uint64_t deadline = machine_next_deadline(tl->m);
+    if (!tl->idle_since)
+        tl->idle_since = host_ns();
+    if (deadline == CLOCK_NEVER || (!tl->options.warp && timeline_idle_ns(tl)))
+        return false;
+    tl->idle_since = 0;
+    tl->warped_at = machine_position(tl->m);
+    machine_idle_until(tl->m, deadline);
+    return true;
+}

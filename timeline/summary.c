@@ -1,0 +1,106 @@
+#include "timeline/summary.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { KINDS = 3, PAGE_BITS = 12 };
+
+/* Pages first to last. */
+struct run {
+    uint64_t first, last;
+};
+
+/* Runs of each kind, ascending, with gaps in between. */
+struct summary {
+    size_t count[KINDS];
+    struct run *run[KINDS];
+};
+
+static void append_page(struct summary *s, unsigned kind, uint64_t first, uint64_t last)
+{
+    size_t n = s->count[kind];
+    if (n && first <= s->run[kind][n - 1].last + 1) {
+        if (last > s->run[kind][n - 1].last)
+            s->run[kind][n - 1].last = last;
+        return;
+    }
+    if ((n & (n - 1)) == 0)
+        s->run[kind] = mem_grow(s->run[kind], n ? 2 * n : 1, sizeof(struct run));
+    s->run[kind][s->count[kind]++] = (struct run){first, last};
+}
+
+struct summary *summary_new(const struct touched *touched)
+{
+    struct summary *s = mem_new(1, sizeof *s);
+    size_t count;
+    uint64_t *keys = touched_sorted(touched, &count);
+    for (size_t i = 0; i < count; i++)
+        append_page(s, keys[i] & 3, keys[i] >> 2, keys[i] >> 2);
+    free(keys);
+    return s;
+}
+
+static void add_all(struct summary *s, const struct summary *a, const struct summary *b,
+                    unsigned kind)
+{
+    size_t i = 0, j = 0, n = a ? a->count[kind] : 0, m = b ? b->count[kind] : 0;
+    while (i < n || j < m) {
+        bool first = j == m || (i < n && a->run[kind][i].first <= b->run[kind][j].first);
+        const struct run *r = first ? &a->run[kind][i++] : &b->run[kind][j++];
+        append_page(s, kind, r->first, r->last);
+    }
+}
+
+struct summary *summary_merge(const struct summary *a, const struct summary *b)
+{
+    struct summary *s = mem_new(1, sizeof *s);
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        add_all(s, a, b, kind);
+    return s;
+}
+
+void summary_free(struct summary *s)
+{
+    for (unsigned kind = 0; s && kind < KINDS; kind++)
+        free(s->run[kind]);
+    free(s);
+}
+
+size_t summary_bytes(const struct summary *s)
+{
+    size_t bytes = sizeof *s;
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        bytes += s->count[kind] * sizeof(struct run);
+    return bytes;
+}
+
+static bool has_page(const struct summary *s, unsigned kind, uint64_t first, uint64_t last)
+{
+    size_t low = 0, high = s->count[kind];
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (s->run[kind][middle].last < first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->count[kind] && s->run[kind][low].first <= last;
+}
+
+bool summary_may_hit(const struct summary *s, const struct points *p)
+{
+    for (size_t i = 0; i < p->execute_count; i++) {
+        uint64_t page = p->execute[i] >> PAGE_BITS;
+        if (has_page(s, TOUCHED_FETCH, page, page))
+            return true;
+    }
+    for (size_t i = 0; i < p->watch_count; i++) {
+        const struct watch_range *w = &p->watch[i];
+        uint64_t first = w->address >> PAGE_BITS, last = (w->address + w->size - 1) >> PAGE_BITS;
+        if (((w->kinds & HIT_READ) && has_page(s, TOUCHED_READ, first, last)) ||
+            ((w->kinds & HIT_WRITE) && has_page(s, TOUCHED_WRITE, first, last)))
+            return true;
+    }
+    return false;
+}
