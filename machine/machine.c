@@ -8,7 +8,7 @@
 static const struct field machine_field[] = {
     FIELD(struct machine_state, quantum_end), FIELD(struct machine_state, running),
     FIELD(struct machine_state, halt),        FIELD(struct machine_state, halt_code),
-    FIELD(struct machine_state, resets),
+    FIELD(struct machine_state, resets),      FIELD_ARRAY(struct machine_state, last_step),
 };
 const struct fields machine_fields = FIELDS("machine", struct machine_state, 1, 1, machine_field);
 
@@ -28,7 +28,8 @@ bool machine_init(struct machine *m, const struct machine_config *config, struct
     clock_init(&m->clock, config->shift);
     images_init(&m->images);
     touched_init(&m->touched);
-    machine_forget_steps(m);
+    for (unsigned i = 0; i < MACHINE_CPUS; i++)
+        m->state.last_step[i] = POSITION_NONE;
     return true;
 }
 
@@ -45,12 +46,6 @@ void machine_add_device(struct machine *m, struct device device)
 {
     check(m->devices < MACHINE_DEVICES, "no room for %s", device.name);
     m->device[m->devices++] = device;
-}
-
-void machine_forget_steps(struct machine *m)
-{
-    for (unsigned i = 0; i < MACHINE_CPUS; i++)
-        m->last_step[i] = POSITION_NONE;
 }
 
 static void start_turn(struct machine *m, unsigned cpu)
@@ -149,7 +144,7 @@ enum machine_stop machine_run(struct machine *m, uint64_t until)
         enum cpu_exit exit = m->cpu[running]->ops->run(m->cpu[running], limit - now);
         bool stepped = machine_position(m) != now;
         if (stepped)
-            m->last_step[running] = machine_position(m) - 1;
+            m->state.last_step[running] = machine_position(m) - 1;
         if (exit == CPU_YIELD)
             m->state.quantum_end = machine_position(m);
         settle(m);

@@ -38,14 +38,17 @@ struct machine_config {
 
 /* Scheduling and halting: part of the guest-visible state. */
 struct machine_state {
-    uint64_t quantum_end; /* position at which the running hart's turn ends */
-    uint32_t running;     /* index of the hart whose turn it is */
-    uint32_t halt;        /* enum machine_halt */
-    uint64_t halt_code;   /* exit status the guest gave */
-    uint64_t resets;      /* resets since power-on */
+    uint64_t quantum_end;             /* position at which the running hart's turn ends */
+    uint32_t running;                 /* index of the hart whose turn it is */
+    uint32_t halt;                    /* enum machine_halt */
+    uint64_t halt_code;               /* exit status the guest gave */
+    uint64_t resets;                  /* resets since power-on */
+    uint64_t last_step[MACHINE_CPUS]; /* where each hart's latest step began; POSITION_NONE */
 };
 
 extern const struct fields machine_fields;
+
+struct semihosting;
 
 struct machine {
     struct machine_config config;
@@ -58,14 +61,14 @@ struct machine {
     unsigned devices;
     const struct cpu_shared_ops *shared_ops;
     void *shared;
-    struct images images; /* written again at each reset */
+    struct images images;            /* written again at each reset */
+    struct semihosting *semihosting; /* the board's; NULL: off */
     struct door door;
     struct points points;   /* armed by the timeline; arrays are the timeline's */
     struct touched touched; /* pages used since machine_begin_interval */
     unsigned step_cpu; /* machine_run returns once this hart has made a step; MACHINE_CPUS: none */
-    uint64_t last_step[MACHINE_CPUS]; /* where each hart's latest step began; a trace, no state */
-    bool reset_requested;             /* only inside a step */
-    bool attention; /* inside a run: the running hart ends its block after this step */
+    bool reset_requested; /* only inside a step */
+    bool attention;       /* inside a run: the running hart ends its block after this step */
 };
 
 enum machine_stop {
@@ -92,9 +95,6 @@ static inline uint64_t machine_position(const struct machine *m)
  * deadline that has come has expired and the hart whose turn it is is chosen: the state is that of
  * an uninterrupted run at that position. */
 enum machine_stop machine_run(struct machine *m, uint64_t until);
-
-/* No hart has made a step that last_step would tell of. */
-void machine_forget_steps(struct machine *m);
 
 /* vtime of the next deadline, CLOCK_NEVER: only an event can wake an idle machine. */
 uint64_t machine_next_deadline(const struct machine *m);

@@ -95,7 +95,6 @@ bool machine_load(struct machine *m, const uint8_t *bytes, size_t size, struct e
     }
     free(scratch);
     m->reset_requested = false;
-    machine_forget_steps(m);
     clock_restored(&m->clock);
     for (unsigned i = 0; i < m->config.cpus; i++)
         m->cpu[i]->ops->restored(m->cpu[i]);

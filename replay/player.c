@@ -136,7 +136,7 @@ static bool stuck(struct player *p, const char *why)
 static bool step_made(const struct machine *m, uint64_t from)
 {
     return m->step_cpu < MACHINE_CPUS && machine_position(m) > from &&
-           m->last_step[m->step_cpu] + 1 == machine_position(m);
+           m->state.last_step[m->step_cpu] + 1 == machine_position(m);
 }
 
 enum machine_stop player_run(struct player *p, uint64_t until)

@@ -229,6 +229,8 @@ bool history_verify(struct timeline *tl, const struct mark *mark)
 
 bool history_may_hit(const struct timeline *tl, const struct entry *entry)
 {
+    if (!points_any(&tl->points.armed))
+        return false;
     while (entry->born)
         entry--;
     return !entry->summary || summary_may_hit(entry->summary, &tl->points.armed);

@@ -73,7 +73,8 @@ struct operation {
     enum operation_kind kind;
     enum phase phase;
     unsigned hart;
-    uint64_t low, high;     /* STEP_RANGE */
+    uint64_t low, high;     /* STEP_RANGE: pcs; low in a scan: where the interval begins */
+    uint64_t floor;         /* reverse: hits are looked for down to here */
     uint64_t start;         /* position where it began */
     bool from_tip;          /* it began live */
     uint64_t target;        /* where to land, or how far to run */

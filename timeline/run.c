@@ -33,7 +33,7 @@ static uint64_t chunk_end(const struct timeline *tl, uint64_t until)
 static bool step_made(const struct machine *m, uint64_t from)
 {
     return m->step_cpu < MACHINE_CPUS && machine_position(m) > from &&
-           m->last_step[m->step_cpu] + 1 == machine_position(m);
+           m->state.last_step[m->step_cpu] + 1 == machine_position(m);
 }
 
 static enum run_result judge(const struct timeline *tl, enum machine_stop stop, uint64_t from,

@@ -163,25 +163,38 @@ void timeline_seek(struct timeline *tl, uint64_t n)
     begin_landing(tl, n);
 }
 
+/* A scan for hits behind us, which ends at `floor` with `found` when there are none. */
 static void begin_reverse(struct timeline *tl, struct operation op)
 {
     op.phase = PHASE_SCAN;
     begin(tl, op);
     tl->op.scan_end = tl->op.start;
-    if (op.kind == OPERATION_REVERSE_CONTINUE)
+    tl->op.report = NOTHING_REPORTED;
+    points_arm_scan(tl);
+    if (tl->op.kind == OPERATION_REVERSE_CONTINUE)
         remember_start(tl);
     run_leave_live(tl);
-    points_arm_scan(tl);
 }
 
 void timeline_reverse_continue(struct timeline *tl)
 {
-    begin_reverse(tl, (struct operation){.kind = OPERATION_REVERSE_CONTINUE});
+    uint64_t floor = timeline_begin(tl);
+    begin_reverse(tl, (struct operation){.kind = OPERATION_REVERSE_CONTINUE,
+                                         .floor = floor,
+                                         .found = stop_at(STOP_BEGIN, floor)});
 }
 
 void timeline_reverse_step(struct timeline *tl, unsigned hart)
 {
-    begin_reverse(tl, (struct operation){.kind = OPERATION_REVERSE_STEP, .hart = hart});
+    uint64_t step = tl->m->state.last_step[hart], floor = timeline_begin(tl);
+    struct stop found = stop_at(STOP_BEGIN, floor);
+    if (step != POSITION_NONE && step >= floor) {
+        floor = step;
+        found = (struct stop){.reason = STOP_DONE, .position = step, .hart = hart};
+    }
+    begin_reverse(
+        tl, (struct operation){
+                .kind = OPERATION_REVERSE_STEP, .hart = hart, .floor = floor, .found = found});
 }
 
 bool timeline_moving(const struct timeline *tl)
@@ -375,48 +388,38 @@ static void decide_hit(struct timeline *tl)
     begin_landing(tl, hit->kinds == HIT_EXECUTE ? hit->position : hit->position + 1);
 }
 
-/* The interval has been replayed to its end: has it what we look for? */
-static bool decide(struct timeline *tl)
+/* A hit of the interval that lies behind the floor: a step back prefers to have made its step. */
+static bool found_hit(const struct timeline *tl)
 {
-    struct operation *op = &tl->op;
-    const struct seen *seen = &tl->seen;
-    uint64_t stop = !seen->any                       ? 0
-                    : seen->hit.kinds == HIT_EXECUTE ? seen->hit.position
-                                                     : seen->hit.position + 1;
-    uint64_t step = op->kind == OPERATION_REVERSE_STEP ? tl->m->last_step[op->hart] : POSITION_NONE;
-    if (seen->any && (step == POSITION_NONE || stop > step)) {
-        decide_hit(tl);
-        return true;
-    }
-    if (step == POSITION_NONE)
+    const struct operation *op = &tl->op;
+    const struct hit *hit = &tl->seen.hit;
+    if (!tl->seen.any)
         return false;
-    op->found = stop_at(STOP_DONE, step);
-    op->found.hart = op->hart;
-    op->report = NOTHING_REPORTED;
-    begin_landing(tl, step);
-    return true;
+    uint64_t stop = hit->kinds == HIT_EXECUTE ? hit->position : hit->position + 1;
+    return stop > op->floor || (stop == op->floor && op->kind == OPERATION_REVERSE_CONTINUE);
 }
 
-/* One hart and nothing watched: its most recent step is the most recent step. */
-static bool plain_step_back(const struct timeline *tl)
+/* One hart and nothing watched: between its last step and here there is nothing to hit. */
+static bool nothing_between(const struct timeline *tl)
 {
     return tl->op.kind == OPERATION_REVERSE_STEP && tl->m->config.cpus == 1 &&
            !tl->points.armed.watch_count;
 }
 
-/* Choose the next interval to replay, newest first. False: history has none left. */
+/* Choose the next interval to replay, newest first. False: none is left above the floor. */
 static bool begin_interval(struct timeline *tl)
 {
     struct operation *op = &tl->op;
-    while (op->scan_end > timeline_begin(tl)) {
+    while (op->scan_end > op->floor && !nothing_between(tl)) {
         const struct entry *entry = history_at(tl, op->scan_end - 1);
-        if (op->kind == OPERATION_REVERSE_STEP || history_may_hit(tl, entry)) {
+        op->low = entry->checkpoint->position;
+        if (history_may_hit(tl, entry)) {
             run_restore(tl, entry);
             tl->seen.any = false;
             op->scanning = true;
             return true;
         }
-        op->scan_end = entry->checkpoint->position;
+        op->scan_end = op->low;
     }
     return false;
 }
@@ -428,29 +431,18 @@ static enum timeline_status scan(struct timeline *tl, struct stop *stop)
         turn_back(tl);
         return TIMELINE_RUNNING;
     }
-    if (!op->scanning) {
-        if (plain_step_back(tl) && op->start > timeline_begin(tl)) {
-            op->found = stop_at(STOP_DONE, op->start - 1);
-            op->report = NOTHING_REPORTED;
-            begin_landing(tl, op->start - 1);
-            return TIMELINE_RUNNING;
-        }
-        if (!begin_interval(tl)) {
-            op->found = stop_at(STOP_BEGIN, timeline_begin(tl));
-            op->report = NOTHING_REPORTED;
-            begin_landing(tl, timeline_begin(tl));
-            return TIMELINE_RUNNING;
-        }
-        op->low = machine_position(tl->m);
+    if (!op->scanning && !begin_interval(tl)) {
+        begin_landing(tl, op->floor);
+        return TIMELINE_RUNNING;
     }
-    enum run_result result = run_replay(tl, op->scan_end);
-    if (result == RUN_DIVERGED)
+    if (run_replay(tl, op->scan_end) == RUN_DIVERGED)
         return finish_diverged(tl, stop);
     if (machine_position(tl->m) < op->scan_end)
         return TIMELINE_RUNNING;
     op->scanning = false;
-    if (!decide(tl))
-        op->scan_end = op->low;
+    op->scan_end = op->low;
+    if (found_hit(tl))
+        decide_hit(tl);
     return TIMELINE_RUNNING;
 }
 

@@ -558,8 +558,11 @@ op_CSR:
     FINISH(csr_execute(h, (uint32_t)o->imm));
 op_SYSTEM : {
     SYNC_AT_OP;
-    if (system_execute(h, (uint32_t)o->imm, h->s.pc + 4) == TRAPPED)
+    enum result result = system_execute(h, (uint32_t)o->imm, h->s.pc + 4);
+    if (result == TRAPPED)
         goto trapped;
+    if (result == HIT)
+        goto hit;
     left = now - 1;
     pc = h->s.pc;
     goto resample;

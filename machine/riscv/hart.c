@@ -81,6 +81,8 @@ static void stimer_expired(void *ctx, unsigned which)
 static bool runnable(const struct cpu *cpu)
 {
     const struct hart *h = hart_of(cpu);
+    if (h->s.waiting == WAITING_INPUT)
+        return semihost_wakes(h);
     return !h->s.waiting || (hart_mip(h) & h->s.mie);
 }
 

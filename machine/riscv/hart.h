@@ -8,6 +8,13 @@ enum priv { PRIV_U = 0, PRIV_S = 1, PRIV_M = 3 };
 
 enum { PMP_ENTRIES = 16, X_SINK = 32 };
 
+/* What a hart waits for. */
+enum waiting {
+    WAITING_NOT = 0,
+    WAITING_INTERRUPT = 1, /* in WFI: one that is enabled in mie */
+    WAITING_INPUT = 2      /* at a semihosting call: input, or an interrupt to take */
+};
+
 /* Guest-visible state. Privileged spec names; 64-bit unless said. */
 struct riscv_state {
     uint64_t x[33]; /* x[X_SINK] takes writes to x0 and is 0 between runs */
@@ -27,7 +34,7 @@ struct riscv_state {
     uint32_t fflags;
     uint8_t frm;
     uint8_t priv;
-    uint8_t waiting;  /* in WFI */
+    uint8_t waiting;  /* enum waiting */
     uint8_t reserved; /* 0, or 1 + log2 of the LR's size */
     uint8_t unused[4];
 };
@@ -217,6 +224,13 @@ void trap_enter(struct hart *h, bool interrupt, uint64_t cause, uint64_t tval);
 /* The SYSTEM instructions that are no CSR access: ecall, ebreak, xRET, wfi, sfence.vma. h->s.pc is
  * the instruction's; `next` is where it goes on. */
 enum result system_execute(struct hart *h, uint32_t insn, uint64_t next);
+/* semihosting.c: is the ebreak at h->s.pc a semihosting call of a machine that has semihosting? */
+bool semihost_is_call(const struct hart *h);
+/* Answer it. An attempt that finds no input waits: it is a step, which leaves pc where it is and
+ * retires nothing, and the call is attempted again after the hart has been woken. */
+enum result semihost_execute(struct hart *h, uint64_t next);
+/* May a hart in WAITING_INPUT go on? */
+bool semihost_wakes(const struct hart *h);
 /* cbo.*: h->s as above. */
 enum result cbo_execute(struct hart *h, uint32_t insn);
 

@@ -129,6 +129,8 @@ enum result system_execute(struct hart *h, uint32_t insn, uint64_t next)
     case 0x00000073:
         return raise(h, ecall[h->s.priv], 0);
     case 0x00100073:
+        if (h->m->semihosting && semihost_is_call(h))
+            return semihost_execute(h, next);
         return raise(h, CAUSE_BREAKPOINT, h->s.pc);
     case 0x30200073:
         return mret(h, insn);

@@ -24,7 +24,7 @@ static void open_player(const struct log *log, uint64_t seed)
     toy_init(&toy, seed);
     toy.halts = s.toy.halts;
     for (unsigned i = 0; i < TOY_CPUS; i++)
-        toy.machine.last_step[i] = UINT64_MAX; /* none yet */
+        toy.machine.state.last_step[i] = UINT64_MAX; /* none yet */
     player = (struct player){.machine = &toy.machine, .log = log};
     player_attach(&player, 0);
 }
@@ -173,7 +173,7 @@ Test(player, steps_of_one_processor)
         digest[position] =
             hash_mix(player.next) ^ toy.state[0].random ^ toy.machine.clock.state.idle;
         for (unsigned i = 0; i < TOY_CPUS; i++)
-            stepped[i][position] = toy.machine.last_step[i] == position - 1;
+            stepped[i][position] = toy.machine.state.last_step[i] == position - 1;
     }
     toy_fini(&toy);
     for (unsigned i = 0; i < TOY_CPUS; i++) {
