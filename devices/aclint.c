@@ -10,23 +10,10 @@ enum { MSIP = 0, MTIMECMP = 0x4000, MTIME = 0xbff8 };
 
 static const struct field aclint_field[] = {
     FIELD_ARRAY(struct aclint_state, mtimecmp),
-    FIELD(struct aclint_state, offset),
     FIELD_ARRAY(struct aclint_state, msip),
     FIELD_ARRAY(struct aclint_state, mtip),
 };
 const struct fields aclint_fields = FIELDS("aclint", struct aclint_state, 1, 1, aclint_field);
-
-static uint64_t mtime(const struct aclint *a)
-{
-    return riscv_mtime(a->machine) + a->state.offset;
-}
-
-/* When the machine has made `ticks` more of its ticks. */
-static uint64_t after_ticks(const struct aclint *a, uint64_t ticks)
-{
-    uint64_t now = riscv_mtime(a->machine);
-    return ticks > CLOCK_NEVER / RISCV_TICK_NS - now ? CLOCK_NEVER : (now + ticks) * RISCV_TICK_NS;
-}
 
 /* Ticks until the comparison says something else: at mtimecmp, or, past it, when mtime starts again
  * from 0. */
@@ -40,9 +27,10 @@ static uint64_t ticks_to_change(uint64_t now, uint64_t compare)
 /* Set MTIP to what the comparison says now, and wake up when that changes. */
 static void update_timer(struct aclint *a, unsigned hart)
 {
-    uint64_t now = mtime(a), compare = a->state.mtimecmp[hart];
+    uint64_t now = riscv_mtime(a->machine), compare = a->state.mtimecmp[hart];
     bool level = now >= compare;
-    clock_arm(&a->machine->clock, a->timer[hart], after_ticks(a, ticks_to_change(now, compare)));
+    clock_arm(&a->machine->clock, a->timer[hart],
+              riscv_vtime_after(a->machine, ticks_to_change(now, compare)));
     if (level == a->state.mtip[hart])
         return;
     a->state.mtip[hart] = level;
@@ -64,9 +52,12 @@ static void set_software(struct aclint *a, unsigned hart, bool level)
 
 static void set_mtime(struct aclint *a, uint64_t value)
 {
-    a->state.offset = value - riscv_mtime(a->machine);
-    for (unsigned hart = 0; hart < a->machine->config.cpus; hart++)
+    struct machine *m = a->machine;
+    m->clock.state.ticks_offset += value - riscv_mtime(m);
+    for (unsigned hart = 0; hart < m->config.cpus; hart++) {
         update_timer(a, hart);
+        m->cpu[hart]->ops->ticks_changed(m->cpu[hart]);
+    }
 }
 
 enum what { WHAT_UNKNOWN, WHAT_MSIP, WHAT_MTIMECMP, WHAT_MTIME };
@@ -97,7 +88,7 @@ static bool aclint_peek(const void *ctx, uint64_t offset, unsigned size, uint64_
         *value = word_part(a->state.mtimecmp[hart], offset, size);
         break;
     case WHAT_MTIME:
-        *value = word_part(mtime(a), offset, size);
+        *value = word_part(riscv_mtime(a->machine), offset, size);
         break;
     default:
         *value = 0;
@@ -138,7 +129,7 @@ static bool aclint_write(void *ctx, uint64_t offset, unsigned size, uint64_t val
         update_timer(a, hart);
         break;
     case WHAT_MTIME:
-        set_mtime(a, word_with(mtime(a), offset, size, value));
+        set_mtime(a, word_with(riscv_mtime(a->machine), offset, size, value));
         break;
     default:
         log_line(LOG_GUEST, "aclint: write of %#" PRIx64 " to unknown register %#" PRIx64, value,

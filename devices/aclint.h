@@ -11,7 +11,6 @@
 
 struct aclint_state {
     uint64_t mtimecmp[MACHINE_CPUS]; /* ticks */
-    uint64_t offset;                 /* ticks: mtime - riscv_mtime() */
     uint8_t msip[MACHINE_CPUS];      /* 0 or 1: also the level of the wire */
     uint8_t mtip[MACHINE_CPUS];      /* level of the wire */
 };

@@ -7,6 +7,7 @@
 static const struct field clock_field[] = {
     FIELD(struct clock_state, icount),
     FIELD(struct clock_state, idle),
+    FIELD(struct clock_state, ticks_offset),
     FIELD_ARRAY(struct clock_state, deadline),
 };
 const struct fields clock_fields = FIELDS("clock", struct clock_state, 1, 1, clock_field);

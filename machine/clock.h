@@ -19,6 +19,7 @@ enum { CLOCK_TIMERS = 48 };
 struct clock_state {
     uint64_t icount;                 /* steps the machine has made since power-on */
     uint64_t idle;                   /* nanoseconds spent waiting */
+    uint64_t ticks_offset;           /* what the guest has added to its tick counter */
     uint64_t deadline[CLOCK_TIMERS]; /* vtime in ns, CLOCK_NEVER when not armed */
 };
 

@@ -47,6 +47,8 @@ struct cpu_ops {
     void (*reset)(struct cpu *cpu);
     /* Drive an interrupt input; numbers are the architecture's. */
     void (*set_irq)(struct cpu *cpu, unsigned number, bool level);
+    /* The guest has set its tick counter (clock.state.ticks_offset): deadlines move. */
+    void (*ticks_changed)(struct cpu *cpu);
     /* Not waiting, or waiting with something to wake it. */
     bool (*runnable)(const struct cpu *cpu);
     /* Chosen to run: no longer waiting. Idempotent. */

@@ -81,6 +81,7 @@ void machine_reset(struct machine *m)
     m->reset_requested = false;
     for (unsigned i = 0; i < CLOCK_TIMERS; i++)
         m->clock.state.deadline[i] = CLOCK_NEVER;
+    m->clock.state.ticks_offset = 0;
     clock_restored(&m->clock);
     for (unsigned i = 0; i < m->config.cpus; i++)
         m->cpu[i]->ops->reset(m->cpu[i]);

@@ -74,22 +74,11 @@ static void input(void *ctx, unsigned channel, const uint8_t *bytes, size_t size
 
 static uint8_t take_byte(struct semihosting_state *state)
 {
+    uint8_t byte = state->input[state->first % SEMIHOSTING_INPUT];
     state->wanted = 0;
-    uint8_t byte = state->input[state->first];
     state->first = (uint8_t)((state->first + 1) % SEMIHOSTING_INPUT);
     state->count--;
     return byte;
-}
-
-/* A ring that was saved by somebody else may point anywhere. */
-static void restored(void *ctx)
-{
-    struct semihosting_state *state = &((struct semihosting *)ctx)->state;
-    state->first %= SEMIHOSTING_INPUT;
-    if (state->count > SEMIHOSTING_INPUT)
-        state->count = SEMIHOSTING_INPUT;
-    if (state->wanted > SEMIHOSTING_INPUT)
-        state->wanted = SEMIHOSTING_INPUT;
 }
 
 bool semihosting_init(struct semihosting *s, struct machine *m, const char *command_line,
@@ -108,7 +97,6 @@ bool semihosting_init(struct semihosting *s, struct machine *m, const char *comm
                                           .state = &s->state,
                                           .ctx = s,
                                           .reset = reset,
-                                          .restored = restored,
                                           .room = room,
                                           .input = input});
     m->semihosting = s;
@@ -262,7 +250,7 @@ static uint64_t sys_read(struct call *c)
     if (size && !state->count)
         return wait_for(c, size);
     uint64_t now = size < state->count ? size : state->count;
-    uint8_t bytes[SEMIHOSTING_INPUT];
+    uint8_t bytes[UINT8_MAX];
     if (!usable(c, c->block[1], now, HIT_WRITE))
         return FAILED;
     for (uint64_t i = 0; i < now; i++)

@@ -65,11 +65,15 @@ static void set_irq(struct cpu *cpu, unsigned number, bool level)
 void hart_update_stimer(struct hart *h)
 {
     bool on = h->s.menvcfg & MENVCFG_STCE;
-    bool due = riscv_mtime(h->m) >= h->s.stimecmp;
-    uint64_t never = UINT64_MAX / RISCV_TICK_NS;
-    set_irq(&h->cpu, 5, on && due);
+    uint64_t now = riscv_mtime(h->m), compare = h->s.stimecmp;
+    set_irq(&h->cpu, 5, on && now >= compare);
     clock_arm(&h->m->clock, h->timer,
-              on && !due && h->s.stimecmp < never ? h->s.stimecmp * RISCV_TICK_NS : CLOCK_NEVER);
+              on && now < compare ? riscv_vtime_after(h->m, compare - now) : CLOCK_NEVER);
+}
+
+static void ticks_changed(struct cpu *cpu)
+{
+    hart_update_stimer(hart_of(cpu));
 }
 
 static void stimer_expired(void *ctx, unsigned which)
@@ -290,6 +294,7 @@ static const struct cpu_ops riscv_ops = {
     .run = hart_run,
     .reset = reset,
     .set_irq = set_irq,
+    .ticks_changed = ticks_changed,
     .runnable = runnable,
     .wake = wake,
     .switched_out = switched_out,

@@ -14,10 +14,17 @@ enum { RISCV_TIMEBASE = 10000000, RISCV_TICK_NS = 100 };
  * machine frees them. */
 void riscv_add_harts(struct machine *m, uint64_t reset_pc);
 
-/* mtime now. */
+/* mtime, and the time CSR, now. */
 static inline uint64_t riscv_mtime(const struct machine *m)
 {
-    return clock_vtime(&m->clock) / RISCV_TICK_NS;
+    return clock_vtime(&m->clock) / RISCV_TICK_NS + m->clock.state.ticks_offset;
+}
+
+/* The vtime at which mtime has gone on by `ticks`; CLOCK_NEVER when that is out of reach. */
+static inline uint64_t riscv_vtime_after(const struct machine *m, uint64_t ticks)
+{
+    uint64_t now = clock_vtime(&m->clock) / RISCV_TICK_NS;
+    return ticks > CLOCK_NEVER / RISCV_TICK_NS - now ? CLOCK_NEVER : (now + ticks) * RISCV_TICK_NS;
 }
 
 #endif

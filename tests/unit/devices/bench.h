@@ -12,6 +12,7 @@ enum { BENCH_WIRES = 64, BENCH_TICK = 100 };
 
 struct bench {
     struct machine m;
+    struct cpu cpu[MACHINE_CPUS];
     bool wire[BENCH_WIRES];
     unsigned moves; /* changes of wires */
     struct buffer sent;
@@ -48,6 +49,14 @@ static void bench_output(void *ctx, unsigned channel, const uint8_t *bytes, size
 
 static const struct door_ops bench_door = {bench_host_clock, bench_output};
 
+static void bench_ticks_changed(struct cpu *cpu)
+{
+    (void)cpu;
+}
+
+/* Harts that do nothing: a device may tell them of a new time. */
+static const struct cpu_ops bench_cpu_ops = {.ticks_changed = bench_ticks_changed};
+
 static inline void bench_init(struct bench *b, unsigned cpus)
 {
     struct error err = ERROR_INIT;
@@ -56,6 +65,10 @@ static inline void bench_init(struct bench *b, unsigned cpus)
     *b = (struct bench){.host_clock = 1700000000123456789u};
     cr_assert(machine_init(&b->m, &config, &err), "%s", err.message);
     b->m.door = (struct door){&bench_door, b};
+    for (unsigned i = 0; i < cpus; i++) {
+        b->cpu[i] = (struct cpu){.ops = &bench_cpu_ops, .machine = &b->m, .index = i};
+        b->m.cpu[i] = &b->cpu[i];
+    }
 }
 
 static inline void bench_fini(struct bench *b)
@@ -66,6 +79,7 @@ static inline void bench_fini(struct bench *b)
 
 static inline void bench_reset(struct bench *b)
 {
+    b->m.clock.state.ticks_offset = 0;
     for (unsigned i = 0; i < b->m.devices; i++)
         b->m.device[i].reset(b->m.device[i].ctx);
 }

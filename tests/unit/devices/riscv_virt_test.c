@@ -389,6 +389,32 @@ Test(riscv_virt, wires)
     riscv_virt_free(board);
 }
 
+/* mtime and the time CSR are one counter; stimecmp follows when the guest sets it. */
+Test(riscv_virt, one_time)
+{
+    enum { GDB_CSR = 65, TIME = 0xc01, MENVCFG = 0x30a, STIMECMP = 0x14d, MIP = 0x344 };
+    struct program p = program_at(0x80000000);
+    struct error err = ERROR_INIT;
+    struct riscv_virt *board = riscv_virt_new_elf(
+        &(struct riscv_virt_options){.ram_size = 16 * MIB, .harts = 2, .shift = 3, .bios = "none"},
+        "time", (const uint8_t *)&p, sizeof p, &err);
+    cr_assert(board, "%s", err.message);
+    struct machine *m = riscv_virt_machine(board);
+    struct cpu *cpu = m->cpu[1];
+    cr_assert(cpu->ops->set_register(cpu, GDB_CSR + MENVCFG, 1ull << 63));
+    cr_assert(cpu->ops->set_register(cpu, GDB_CSR + STIMECMP, 5000000));
+    cr_assert_eq(cpu->ops->get_register(cpu, GDB_CSR + MIP) & 1 << 5, 0);
+    cr_assert(bus_write(&m->bus, 0x200bff8, 8, 4999999));
+    cr_assert_eq(cpu->ops->get_register(cpu, GDB_CSR + TIME), 4999999);
+    cr_assert_eq(cpu->ops->get_register(cpu, GDB_CSR + MIP) & 1 << 5, 0);
+    machine_idle_until(m, clock_vtime(&m->clock) + 100);
+    cr_assert_eq(cpu->ops->get_register(cpu, GDB_CSR + TIME), 5000000);
+    cr_assert_eq(cpu->ops->get_register(cpu, GDB_CSR + MIP) & 1 << 5, 1 << 5);
+    cr_assert(bus_write(&m->bus, 0x200bff8, 8, 3));
+    cr_assert_eq(cpu->ops->get_register(cpu, GDB_CSR + MIP) & 1 << 5, 0);
+    riscv_virt_free(board);
+}
+
 Test(riscv_virt, serial_input)
 {
     struct riscv_virt *board = two_harts();
