@@ -36,6 +36,14 @@ void fields_save(const struct fields *table, const void *state, struct buffer *o
     }
 }
 
+static bool bools_valid(const struct field *f, const uint8_t *bytes)
+{
+    for (uint32_t i = 0; f->boolean && i < f->count; i++)
+        if (bytes[i] > 1)
+            return false;
+    return true;
+}
+
 static bool load_field(const struct field *f, void *state, const uint8_t **bytes, size_t *size,
                        struct error *err)
 {
@@ -50,6 +58,8 @@ static bool load_field(const struct field *f, void *state, const uint8_t **bytes
     if (*size < need)
         return error_set(err, ERROR_FORMAT, "state ends inside field %s: %zu of %zu bytes", f->name,
                          *size, need);
+    if (!bools_valid(f, *bytes))
+        return error_set(err, ERROR_FORMAT, "field %s is neither false nor true", f->name);
     memcpy(to, *bytes, need);
     *bytes += need;
     *size -= need;

@@ -21,6 +21,7 @@ struct field {
     uint32_t version_id;         /* the first table version that has it */
     const struct fields *nested; /* the element's table; NULL for an integer */
     bool unused;                 /* padding: saved as zero */
+    bool boolean;                /* elements are bools: only 0 and 1 load */
 };
 
 struct fields {
@@ -35,6 +36,7 @@ struct fields {
 /* The size of an unsigned integer or bool; anything else does not compile. */
 #define FIELDS_INTEGER_SIZE(value)                                                                 \
     _Generic((value), uint8_t : 1, uint16_t : 2, uint32_t : 4, uint64_t : 8, bool : 1)
+#define FIELDS_IS_BOOL(value) _Generic((value), bool : true, default : false)
 
 #define FIELDS_MEMBER(type, member) (((type *)0)->member)
 
@@ -43,29 +45,34 @@ struct fields {
 #define FIELD(type, member)                                                                        \
     {                                                                                              \
 #member, offsetof(type, member), FIELDS_INTEGER_SIZE(FIELDS_MEMBER(type, member)), 1, 0,   \
-            NULL, false                                                                            \
+            NULL, false, FIELDS_IS_BOOL(FIELDS_MEMBER(type, member))                               \
     }
 #define FIELD_ARRAY(type, member)                                                                  \
     {                                                                                              \
 #member, offsetof(type, member), FIELDS_INTEGER_SIZE(FIELDS_MEMBER(type, member)[0]),      \
-            sizeof FIELDS_MEMBER(type, member) / sizeof FIELDS_MEMBER(type, member)[0], 0, NULL,   \
-                                                                                    false          \
+            sizeof FIELDS_MEMBER(type, member) /                                                   \
+                sizeof FIELDS_MEMBER(type, member)[0], 0, NULL, false,                             \
+                                                   FIELDS_IS_BOOL(FIELDS_MEMBER(type, member)[0])  \
     }
 #define FIELD_STRUCT(type, member, table)                                                          \
     {                                                                                              \
-#member, offsetof(type, member), sizeof FIELDS_MEMBER(type, member), 1, 0, &(table), false \
+#member, offsetof(type, member), sizeof FIELDS_MEMBER(type, member), 1, 0, &(table),       \
+            false, false                                                                           \
     }
 #define FIELD_STRUCT_ARRAY(type, member, table)                                                    \
     {                                                                                              \
 #member, offsetof(type, member),                                                           \
-            sizeof FIELDS_MEMBER(type, member)[0], sizeof FIELDS_MEMBER(type, member) /            \
-                                                       sizeof FIELDS_MEMBER(                       \
-                                                           type, member)[0], 0, &(table), false    \
+            sizeof FIELDS_MEMBER(type, member)[0],                                                 \
+                                               sizeof FIELDS_MEMBER(type, member) /                \
+                                                   sizeof FIELDS_MEMBER(type, member)[0], 0,       \
+                                                                                      &(table),    \
+                                                                                      false, false \
     }
 /* An explicit byte array that fills a hole. */
 #define FIELD_UNUSED(type, member)                                                                 \
     {                                                                                              \
-#member, offsetof(type, member), 1, sizeof FIELDS_MEMBER(type, member), 0, NULL, true      \
+#member, offsetof(type, member), 1, sizeof FIELDS_MEMBER(type, member), 0, NULL, true,     \
+            false                                                                                  \
     }
 
 #define FIELDS(table_name, type, version, minimum_version, table)                                  \

@@ -11,6 +11,7 @@
 #include "devices/uart16550.h"
 #include "devices/virtio_mmio.h"
 #include "machine/riscv/riscv.h"
+#include "machine/semihosting.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct riscv_virt {
     struct plic plic;
     struct uart16550 uart;
     struct rtc_goldfish rtc;
+    struct semihosting semihosting;
 };
 
 /* A wire into a hart. Whatever moves one has to be seen before the next step. */
@@ -93,6 +95,8 @@ static bool init(struct riscv_virt *board, const struct riscv_virt_options *o,
     riscv_add_harts(m, MAP_BOOT_ROM);
     add_interrupt_controllers(board);
     add_peripherals(board);
+    if (o->semihosting && !semihosting_init(&board->semihosting, m, o->append, err))
+        return false;
     machine_reset(m);
     return true;
 }

@@ -29,6 +29,12 @@ static const struct bus_region *window(const struct bus *b, uint64_t pa, unsigne
     return pa & (size - 1) ? NULL : bus_find(b, pa, size);
 }
 
+bool bus_takes(const struct bus *b, uint64_t pa, unsigned size, bool write)
+{
+    const struct bus_region *r = size <= 8 ? window(b, pa, size) : NULL;
+    return r && !(write && r->memory);
+}
+
 bool bus_read(const struct bus *b, uint64_t pa, unsigned size, uint64_t *value)
 {
     const struct bus_region *r = window(b, pa, size);

@@ -33,6 +33,9 @@ struct bus {
 void bus_add(struct bus *b, struct bus_region region);
 /* The window that holds all of pa..pa+size, or NULL. Cost: linear in the windows. */
 const struct bus_region *bus_find(const struct bus *b, uint64_t pa, uint64_t size);
+/* Is it an access of `size` (1, 2, 4, 8) that the window's device is asked to do, and no write to a
+ * ROM? The device may refuse the width still. */
+bool bus_takes(const struct bus *b, uint64_t pa, unsigned size, bool write);
 bool bus_read(const struct bus *b, uint64_t pa, unsigned size, uint64_t *value);
 bool bus_write(const struct bus *b, uint64_t pa, unsigned size, uint64_t value);
 bool bus_peek(const struct bus *b, uint64_t pa, unsigned size, uint64_t *value);

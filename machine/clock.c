@@ -46,6 +46,8 @@ void clock_arm(struct clock *c, unsigned id, uint64_t vtime)
     check(id < c->timers, "timer %u of %u", id, c->timers);
     c->state.deadline[id] = vtime;
     clock_restored(c);
+    if (c->armed)
+        *c->armed = true;
 }
 
 uint64_t clock_next_position(const struct clock *c)

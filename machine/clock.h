@@ -32,6 +32,7 @@ struct clock {
     struct clock_state state;
     uint64_t next; /* the earliest deadline; derived */
     unsigned shift;
+    bool *armed; /* set by clock_arm: a run under way has a new limit; NULL: nobody asks */
     unsigned timers;
     struct clock_timer {
         clock_timer_fn *expired;

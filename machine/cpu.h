@@ -55,6 +55,8 @@ struct cpu_ops {
     void (*wake)(struct cpu *cpu);
     /* Another hart's turn begins: reservations are lost. */
     void (*switched_out)(struct cpu *cpu);
+    /* May `state`, of a saved machine, be this processor's? NULL: any. */
+    bool (*valid)(const struct cpu *cpu, const void *state);
     void (*restored)(struct cpu *cpu);
 
     /* Without any side effect; false when the access would fault. */

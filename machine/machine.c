@@ -26,6 +26,7 @@ bool machine_init(struct machine *m, const struct machine_config *config, struct
     m->ram.changed = ram_changed;
     m->ram.changed_ctx = m;
     clock_init(&m->clock, config->shift);
+    m->clock.armed = &m->attention;
     images_init(&m->images);
     touched_init(&m->touched);
     for (unsigned i = 0; i < MACHINE_CPUS; i++)

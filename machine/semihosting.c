@@ -40,10 +40,9 @@ enum { HANDLE_FREE, HANDLE_INPUT, HANDLE_OUTPUT };
 enum { BLOCK_WORDS = 4, WORD = 8, PIECE = 256 };
 
 static const struct field semihosting_field[] = {
-    FIELD_ARRAY(struct semihosting_state, input),  FIELD(struct semihosting_state, first),
-    FIELD(struct semihosting_state, count),        FIELD(struct semihosting_state, wanted),
-    FIELD_ARRAY(struct semihosting_state, handle), FIELD_UNUSED(struct semihosting_state, unused),
-    FIELD(struct semihosting_state, error),
+    FIELD_ARRAY(struct semihosting_state, input),   FIELD(struct semihosting_state, first),
+    FIELD(struct semihosting_state, count),         FIELD_ARRAY(struct semihosting_state, handle),
+    FIELD_UNUSED(struct semihosting_state, unused), FIELD(struct semihosting_state, error),
 };
 const struct fields semihosting_fields =
     FIELDS("semihosting", struct semihosting_state, 1, 1, semihosting_field);
@@ -59,9 +58,8 @@ static void reset(void *ctx)
 static size_t room(const void *ctx, unsigned channel)
 {
     const struct semihosting *s = ctx;
-    if (channel != CHANNEL_SEMIHOST || s->state.wanted <= s->state.count)
-        return 0;
-    return (size_t)(s->state.wanted - s->state.count);
+    bool full = s->state.count >= SEMIHOSTING_INPUT;
+    return channel == CHANNEL_SEMIHOST && !full ? (size_t)(SEMIHOSTING_INPUT - s->state.count) : 0;
 }
 
 static void input(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
@@ -75,7 +73,6 @@ static void input(void *ctx, unsigned channel, const uint8_t *bytes, size_t size
 static uint8_t take_byte(struct semihosting_state *state)
 {
     uint8_t byte = state->input[state->first % SEMIHOSTING_INPUT];
-    state->wanted = 0;
     state->first = (uint8_t)((state->first + 1) % SEMIHOSTING_INPUT);
     state->count--;
     return byte;
@@ -119,10 +116,8 @@ static uint64_t fail(struct call *c, uint32_t error)
     return FAILED;
 }
 
-/* Whoever waits is woken by the first byte, but may take `size`. */
-static uint64_t wait_for(struct call *c, uint64_t size)
+static uint64_t wait_for_input(struct call *c)
 {
-    c->s->state.wanted = (uint8_t)(size < SEMIHOSTING_INPUT ? size : SEMIHOSTING_INPUT);
     c->wait = true;
     return FAILED;
 }
@@ -248,7 +243,7 @@ static uint64_t sys_read(struct call *c)
         return size;
     }
     if (size && !state->count)
-        return wait_for(c, size);
+        return wait_for_input(c);
     uint64_t now = size < state->count ? size : state->count;
     uint8_t bytes[UINT8_MAX];
     if (!usable(c, c->block[1], now, HIT_WRITE))
@@ -262,7 +257,7 @@ static uint64_t sys_read(struct call *c)
 
 static uint64_t sys_readc(struct call *c)
 {
-    return c->s->state.count ? take_byte(&c->s->state) : wait_for(c, 1);
+    return c->s->state.count ? take_byte(&c->s->state) : wait_for_input(c);
 }
 
 static uint64_t sys_iserror(struct call *c)

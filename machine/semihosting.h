@@ -2,10 +2,9 @@
  * and AArch64" 2.0; RISC-V takes its operations from there.
  *
  * There is a console, the special file ":tt", and nothing of the host: no files, no host time. The
- * console is a device with a channel of its own, so what is read is an event. It takes input only
- * while a read waits: everything else is for the serial port, behind which the same user may sit. A
- * read that finds nothing waits: the instruction that asked is attempted again, from its beginning,
- * when there is something.
+ * console is a device with a channel of its own, so what is read is an event. A read that finds
+ * nothing waits: the instruction that asked is attempted again, from its beginning, when there is
+ * something.
  *
  * Clocks show virtual time since power-on, SYS_TIME too. */
 #ifndef MACHINE_SEMIHOSTING_H
@@ -19,9 +18,8 @@ enum { SEMIHOSTING_INPUT = 64, SEMIHOSTING_HANDLES = 8, SEMIHOSTING_COMMAND_LINE
 struct semihosting_state {
     uint8_t input[SEMIHOSTING_INPUT]; /* arrived, not yet read: a ring */
     uint8_t first, count;
-    uint8_t wanted;                      /* bytes that the read that waits can take */
     uint8_t handle[SEMIHOSTING_HANDLES]; /* of handle i + 1: 0 free, 1 input, 2 output */
-    uint8_t unused[1];
+    uint8_t unused[2];
     uint32_t error; /* errno of the last call that failed */
 };
 
@@ -49,7 +47,7 @@ struct semihosting_memory {
 };
 
 /* Do `operation` with `parameter`, whose block holds 64-bit fields. False: it has to wait for
- * input, and nothing has been changed, except that input is wanted now. When a check fails *result
+ * input, and nothing has been changed. When a check fails *result
  * is -1 and nothing has been changed either. */
 bool semihosting_call(struct semihosting *s, uint64_t operation, uint64_t parameter,
                       const struct semihosting_memory *memory, uint64_t *result);

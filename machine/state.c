@@ -66,14 +66,40 @@ static uint8_t *load_scratch(const struct machine *m, const uint8_t *bytes, size
     return scratch;
 }
 
-/* Values that would make later steps impossible. */
-static bool plausible(const struct machine *m, const struct machine_state *state, struct error *err)
+/* Virtual time never wraps, and every deadline that has come has expired. */
+static bool clock_plausible(const struct machine *m, const struct clock_state *clock,
+                            struct error *err)
 {
+    if (clock->icount > (uint64_t)INT64_MAX >> m->clock.shift || clock->idle > INT64_MAX)
+        return error_set(err, ERROR_RANGE, "saved state: no such time");
+    uint64_t now = (clock->icount << m->clock.shift) + clock->idle;
+    for (unsigned i = 0; i < m->clock.timers; i++)
+        if (clock->deadline[i] <= now)
+            return error_set(err, ERROR_RANGE, "saved state: the deadline of timer %u is over", i);
+    return true;
+}
+
+/* Values that would make later steps impossible. */
+static bool plausible(const struct machine *m, const uint8_t *scratch, struct error *err)
+{
+    const struct machine_state *state = (const void *)scratch;
+    const struct clock_state *clock = (const void *)(scratch + machine_fields.size);
     if (state->running >= m->config.cpus)
         return error_set(err, ERROR_RANGE, "saved state: hart %u of %u runs", state->running,
                          m->config.cpus);
     if (state->halt > HALT_RESET)
         return error_set(err, ERROR_RANGE, "saved state: unknown halt reason %u", state->halt);
+    if (!clock_plausible(m, clock, err))
+        return false;
+    if (state->quantum_end > clock->icount + m->config.quantum)
+        return error_set(err, ERROR_RANGE, "saved state: a turn longer than the quantum");
+    const uint8_t *cpu = (const uint8_t *)(clock + 1);
+    for (unsigned i = 0; i < m->config.cpus; i++) {
+        const struct cpu_ops *ops = m->cpu[i]->ops;
+        if (ops->valid && !ops->valid(m->cpu[i], cpu))
+            return error_set(err, ERROR_RANGE, "saved state: hart %u is in no possible state", i);
+        cpu += ops->fields->size;
+    }
     return true;
 }
 
@@ -82,7 +108,7 @@ bool machine_load(struct machine *m, const uint8_t *bytes, size_t size, struct e
     uint8_t *scratch = load_scratch(m, bytes, size, err);
     if (!scratch)
         return false;
-    if (!plausible(m, (const struct machine_state *)scratch, err)) {
+    if (!plausible(m, scratch, err)) {
         free(scratch);
         return false;
     }

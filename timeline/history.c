@@ -150,6 +150,8 @@ void history_take_if_due(struct timeline *tl)
             ? tl->tip >= history_next_take(tl)
             : h->cost_ns >= tl->options.spacing_ns && h->cost_ns >= h->take_ns * OVERHEAD_DIVISOR)
         take_automatic(tl);
+    else
+        history_thin(tl); /* the log grows without checkpoints too */
 }
 
 static void drop_oldest_approach(struct timeline *tl)
@@ -163,19 +165,27 @@ static void drop_oldest_approach(struct timeline *tl)
     erase(tl, oldest);
 }
 
+static bool has_entry(const struct history *h, uint64_t position, uint64_t log_index)
+{
+    for (size_t i = behind(h, position); i-- > 0 && h->entry[i].checkpoint->position == position;)
+        if (h->entry[i].log_index == log_index)
+            return true;
+    return false;
+}
+
 /* Keep a checkpoint taken in replay, unless there is one of this very state. */
 static void keep_approach(struct timeline *tl, struct checkpoint *c)
 {
     struct history *h = &tl->history;
-    size_t at = behind(h, c->position);
-    for (size_t i = at; i-- > 0 && h->entry[i].checkpoint->position == c->position;)
-        if (h->entry[i].log_index == tl->player.next) {
-            checkpoint_free(&tl->snapshots, c);
-            return;
-        }
-    insert(h, at, (struct entry){c, tl->player.next, 0, NULL, ++h->born});
-    if (h->approach > APPROACH_MAX)
-        drop_oldest_approach(tl);
+    if (has_entry(h, c->position, tl->player.next)) {
+        checkpoint_free(&tl->snapshots, c);
+    } else {
+        insert(h, behind(h, c->position), (struct entry){c, tl->player.next, 0, NULL, ++h->born});
+        if (h->approach > APPROACH_MAX)
+            drop_oldest_approach(tl);
+    }
+    /* Also when nothing was kept: the frames just captured count as long as RAM equals them. */
+    history_thin(tl);
 }
 
 void history_take_approach(struct timeline *tl)

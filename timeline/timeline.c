@@ -345,11 +345,11 @@ static enum timeline_status landed(struct timeline *tl, struct stop *stop)
 
 static enum timeline_status land(struct timeline *tl, struct stop *stop)
 {
-    uint64_t target = tl->op.target;
     if (tl->live)
         return landed(tl, stop);
     if (tl->interrupted && tl->op.found.reason != STOP_INTERRUPT)
         turn_back(tl);
+    uint64_t target = tl->op.target;
     uint64_t until = next_approach(tl);
     do {
         switch (run_replay(tl, until)) {

@@ -147,11 +147,11 @@ static void append_own(struct builder *b, enum op_id id)
         .go = b->shared->labels[id], .imm = (int32_t)b->bytes, .step = (uint8_t)b->steps};
 }
 
-static void start(struct builder *b, struct riscv_shared *shared, uint64_t pc)
+static void start(struct builder *b, struct riscv_shared *shared, bool check)
 {
     b->shared = shared;
     b->ops = b->steps = b->bytes = 0;
-    b->check = armed(shared, pc & (RAM_PAGE_SIZE - 1));
+    b->check = check;
     if (b->check)
         append_own(b, OP_CHECK);
 }
@@ -214,7 +214,7 @@ static struct block *decode_block(struct riscv_shared *shared, struct code_page 
     const uint8_t *page = shared->m->ram.host + (cp->page << RAM_PAGE_BITS);
     unsigned first = pc & (RAM_PAGE_SIZE - 1), at = first;
     struct builder b;
-    start(&b, shared, pc);
+    start(&b, shared, armed(shared, first));
     enum op_id last = OP_END;
     while (b.steps < BLOCK_STEPS && at < RAM_PAGE_SIZE && !(b.steps && armed(shared, at))) {
         bool whole = (page[at] & 3) == 3;
@@ -268,25 +268,24 @@ static bool fetch_half(struct hart *h, uint64_t pc, uint16_t *half)
     return true;
 }
 
-static bool hit_at(struct hart *h, uint64_t pc)
+static bool breakpoint_stops(struct hart *h, uint64_t pc)
 {
     struct machine *m = h->m;
-    if (!points_execute(&m->points, pc))
-        return false;
     struct hit hit = {HIT_EXECUTE, h->cpu.index, machine_position(m), pc, 0};
     return m->points.hit(m->points.ctx, &hit);
 }
 
-/* One instruction that cannot be kept: in a ROM, across pages, under a PMP edge inside a page. */
+/* One instruction that cannot be kept: in a ROM, across pages, under a PMP edge inside a page; or
+ * that is not to look for a breakpoint again. */
 static enum code_find find_single(struct hart *h, uint64_t pc, struct code_scratch *scratch,
                                   struct block **block)
 {
     uint16_t low, high = 0;
     if (!fetch_half(h, pc, &low) || ((low & 3) == 3 && !fetch_half(h, pc + 2, &high)))
-        return hit_at(h, pc) ? CODE_HIT : CODE_FAULT;
+        return CODE_FAULT;
     struct decoded d = riscv_decode(low | (uint32_t)high << 16);
     struct builder b;
-    start(&b, h->shared, pc);
+    start(&b, h->shared, false);
     append(&b, &d);
     if (!riscv_ends_block((enum op_id)d.id))
         append_own(&b, OP_END);
@@ -300,9 +299,13 @@ enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scrat
 {
     uint64_t pa;
     bool keep;
+    /* Asked first: the translation may set an A bit, and a stop comes before the step. */
+    bool breakpoint = points_execute(&h->m->points, pc);
+    if (breakpoint && breakpoint_stops(h, pc))
+        return CODE_HIT;
     touched_add(&h->m->touched, pc, TOUCHED_FETCH);
     if (!hart_translate_fetch(h, pc, 2, &pa, &keep))
-        return hit_at(h, pc) ? CODE_HIT : CODE_FAULT;
+        return CODE_FAULT;
     if (!keep)
         return find_single(h, pc, scratch, block);
     struct riscv_shared *shared = h->shared;
@@ -317,5 +320,5 @@ enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scrat
     *block = cp->at[(pc & (RAM_PAGE_SIZE - 1)) / 2];
     if (!*block)
         *block = decode_block(shared, cp, pc);
-    return *block ? CODE_FOUND : find_single(h, pc, scratch, block);
+    return *block && !breakpoint ? CODE_FOUND : find_single(h, pc, scratch, block);
 }

@@ -48,7 +48,7 @@ enum code_find {
     CODE_FOUND,
     CODE_SCRATCH, /* found, but good for one use: in scratch */
     CODE_FAULT,   /* hart->cause, tval */
-    CODE_HIT      /* a breakpoint whose fetch faults says stop */
+    CODE_HIT      /* a breakpoint says stop; nothing was changed */
 };
 
 /* A block for one use: the start of a longer one, or an instruction that cannot be kept. */

@@ -100,6 +100,19 @@ static void switched_out(struct cpu *cpu)
     hart_of(cpu)->s.reserved = 0;
 }
 
+/* Values that no instruction and no debugger can bring about, and that are relied on. */
+static bool valid(const struct cpu *cpu, const void *state)
+{
+    const struct riscv_state *s = state;
+    unsigned satp_mode = (unsigned)(s->satp >> 60);
+    bool odd = (s->pc | s->mepc | s->sepc) & 1;
+    uint8_t last_wait = cpu->machine->semihosting ? WAITING_INPUT : WAITING_INTERRUPT;
+    return !odd && !s->x[0] && !s->x[X_SINK] && s->priv <= PRIV_M && s->priv != 2 &&
+           (s->mstatus & MSTATUS_MPP) != 2ull << 11 && s->waiting <= last_wait &&
+           (s->reserved == 0 || s->reserved == 3 || s->reserved == 4) && s->frm <= 7 &&
+           s->fflags <= 31 && (satp_mode == 0 || (satp_mode >= 8 && satp_mode <= 10));
+}
+
 static void restored(struct cpu *cpu)
 {
     hart_flush(hart_of(cpu));
@@ -298,6 +311,7 @@ static const struct cpu_ops riscv_ops = {
     .runnable = runnable,
     .wake = wake,
     .switched_out = switched_out,
+    .valid = valid,
     .restored = restored,
     .translate = hart_translate_look,
     .registers = registers,

@@ -175,13 +175,15 @@ static enum result resolve(struct hart *h, uint64_t va, unsigned size, enum cpu_
     return DONE;
 }
 
-static bool accessible(struct hart *h, uint64_t va, unsigned size, unsigned kinds)
+/* `part` of an access that crosses a page: devices take none. */
+static bool accessible(struct hart *h, uint64_t va, unsigned size, unsigned kinds, bool part)
 {
     struct walk w;
     enum cause cause;
-    enum cpu_access access = kinds & HIT_WRITE ? CPU_WRITE : CPU_READ;
-    return walk(h, va, size, access, data_priv(h), true, &w, &cause) &&
-           (ram_contains(&h->m->ram, w.pa, size) || bus_find(&h->m->bus, w.pa, size));
+    bool write = kinds & HIT_WRITE;
+    return walk(h, va, size, write ? CPU_WRITE : CPU_READ, data_priv(h), true, &w, &cause) &&
+           (ram_contains(&h->m->ram, w.pa, size) ||
+            (!part && bus_takes(&h->m->bus, w.pa, size, write)));
 }
 
 static unsigned bytes_in_page(uint64_t va, unsigned size)
@@ -197,8 +199,9 @@ static bool watch_stops(struct hart *h, uint64_t va, unsigned size, unsigned kin
     if (!m->points.watch_count || !points_watch(&m->points, va, size, kinds))
         return false;
     unsigned first = bytes_in_page(va, size);
-    if (!accessible(h, va, first, kinds) ||
-        (first < size && !accessible(h, va + first, size - first, kinds)))
+    bool two = first < size;
+    if (!accessible(h, va, first, kinds, two) ||
+        (two && !accessible(h, va + first, size - first, kinds, two)))
         return false;
     struct hit hit = {kinds, h->cpu.index, machine_position(m), va, size};
     return m->points.hit(m->points.ctx, &hit);
@@ -397,7 +400,7 @@ enum result hart_amo(struct hart *h, uint64_t va, unsigned size, unsigned funct5
     if (r == TRAPPED)
         return raise(h, CAUSE_STORE_ACCESS, va);
     enum result stored = write_physical(h, va, pa, size, amo_result(funct5, size, *old, operand));
-    return r == DONE ? stored : r;
+    return stored == DONE ? r : stored;
 }
 
 enum result hart_zero_block(struct hart *h, uint64_t va)

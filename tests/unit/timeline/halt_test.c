@@ -1,0 +1,197 @@
+/* The ends of history: power-off, resets, divergence, and a budget that is small. */
+#include "tests/unit/timeline/bench.h"
+
+#include "machine/riscv/riscv.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct stop forward(struct bench *b)
+{
+    struct stop stop;
+    timeline_continue(b->tl);
+    timeline_finish(b->tl, &stop);
+    return stop;
+}
+
+Test(halt, at_the_tip)
+{
+    const struct guest g = {.name = "storm", .rounds = 1, .period = 20};
+    struct trace t;
+    struct bench b;
+    trace_record(&t, &g, NULL, 0, 1000000);
+    bench_init(&b, &g, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        struct stop stop = forward(&b);
+        cr_assert_eq(stop.reason, STOP_HALT);
+        cr_assert_eq(stop.halt, HALT_POWER_OFF);
+        cr_assert_eq(stop.halt_code, 0);
+        cr_assert_eq(stop.position, t.steps);
+        cr_assert(timeline_live(b.tl));
+        bench_check(&b, &t, 0, "off");
+        timeline_step(b.tl, 0);
+        timeline_finish(b.tl, &stop);
+        cr_assert_eq(stop.reason, STOP_HALT, "a step of a machine that is off");
+        timeline_reverse_step(b.tl, 0);
+        timeline_finish(b.tl, &stop);
+        cr_assert_eq(stop.reason, STOP_DONE);
+        cr_assert_eq(stop.position, t.steps - 1);
+        cr_assert_eq(b.m->state.halt, HALT_NONE);
+        bench_check(&b, &t, 0, "before it went off");
+        stop = forward(&b);
+        cr_assert_eq(stop.reason, STOP_END);
+        cr_assert_eq(stop.position, t.steps);
+        stop = forward(&b);
+        cr_assert_eq(stop.reason, STOP_HALT);
+        bench_seek(&b, t.steps / 3);
+        cr_assert_eq(forward(&b).reason, STOP_END);
+    }
+    cr_assert_eq(b.output.size, 1, "one letter, once");
+    bench_fini(&b);
+    trace_free(&t);
+}
+
+Test(halt, resets_are_positions)
+{
+    const struct guest g = {.name = "storm", .rounds = 1, .period = 20, .resets = 3};
+    struct trace t;
+    struct bench b;
+    trace_record(&t, &g, NULL, 0, 1000000);
+    struct timeline_options o = {.warp = true, .spacing_steps = 300};
+    bench_init(&b, &g, &o);
+    cr_assert_eq(forward(&b).reason, STOP_HALT);
+    struct timeline_info info;
+    timeline_info(b.tl, &info);
+    cr_assert_eq(info.resets, 3);
+    /* The reset's step ends in the boot ROM. */
+    unsigned resets = 0;
+    for (uint64_t n = t.steps; n-- > 1;) {
+        if (t.pc[n] != 0x1000)
+            continue;
+        resets++;
+        bench_seek(&b, n);
+        bench_check(&b, &t, 0, "behind a reset");
+        cr_assert_eq(b.m->state.resets, 4 - resets);
+        struct stop stop;
+        timeline_reverse_step(b.tl, 0);
+        timeline_finish(b.tl, &stop);
+        cr_assert_eq(stop.position, n - 1);
+        bench_check(&b, &t, 0, "before a reset");
+        timeline_step(b.tl, 0);
+        timeline_finish(b.tl, &stop);
+        bench_check(&b, &t, 0, "behind it again");
+    }
+    cr_assert_eq(resets, 3);
+    timeline_point_add(b.tl, HIT_EXECUTE, 0x1000, 0);
+    bench_seek(&b, t.steps);
+    for (unsigned i = 0; i < 4; i++) {
+        struct stop stop;
+        timeline_reverse_continue(b.tl);
+        timeline_finish(b.tl, &stop);
+        cr_assert_eq(stop.reason, STOP_BREAK);
+        cr_assert_eq(b.m->state.resets, 3 - i);
+    }
+    cr_assert_eq(timeline_position(b.tl), 0);
+    bench_fini(&b);
+    trace_free(&t);
+}
+
+/* ---- divergence ---- */
+
+enum corruption { CORRUPT_RAM, CORRUPT_REGISTER, CORRUPT_DEVICE, CORRUPTIONS };
+
+static void corrupt(struct machine *m, enum corruption what)
+{
+    uint64_t word = 0xbad;
+    struct cpu *cpu = m->cpu[0];
+    switch (what) {
+    case CORRUPT_RAM:
+        ram_write(&m->ram, GUEST_BASE + GUEST_BYTES + 4096, &word, sizeof word);
+        break;
+    case CORRUPT_REGISTER:
+        cr_assert(cpu->ops->set_register(cpu, 27, word)); /* s11: the guest never uses it */
+        break;
+    default:
+        cr_assert(bus_write(&m->bus, 0x10000007, 1, 0x5a)); /* the UART's scratch register */
+    }
+}
+
+Test(halt, divergence_is_found)
+{
+    static const char *const component[] = {"ram", "cpus", "devices"};
+    const struct guest g = {.name = "storm", .rounds = 4, .period = 12};
+    struct trace t;
+    trace_record(&t, &g, NULL, 0, 1000000);
+    struct random random = {3};
+    for (unsigned i = 0; i < 6 * CORRUPTIONS; i++) {
+        enum corruption what = i % CORRUPTIONS;
+        struct timeline_options o = {.warp = true, .spacing_steps = 500};
+        struct bench b;
+        bench_init(&b, &g, &o);
+        bench_live(&b, NULL, 0, t.steps);
+        uint64_t n = random_below(&random, t.steps - 600);
+        bench_seek(&b, n);
+        corrupt(b.m, what);
+        struct stop stop = forward(&b);
+        cr_assert_eq(stop.reason, STOP_DIVERGED, "%s at %lu: reason %d", component[what], n,
+                     stop.reason);
+        cr_assert(strstr(stop.text, component[what]), "%s: %s", component[what], stop.text);
+        /* The interval: the marks around the place. */
+        char interval[64];
+        snprintf(interval, sizeof interval, "%lu and %lu", n / 500 * 500, n / 500 * 500 + 500);
+        cr_assert(strstr(stop.text, interval), "%s: %s", interval, stop.text);
+        cr_assert_eq(stop.position, n / 500 * 500 + 500);
+        cr_assert_not(timeline_moving(b.tl));
+        /* What is kept is not spoilt: everywhere else, and here. */
+        for (unsigned k = 0; k < 12; k++) {
+            uint64_t there = k == 0 ? t.steps : k == 1 ? n : random_below(&random, t.steps + 1);
+            stop = bench_seek(&b, there);
+            cr_assert_eq(stop.reason, STOP_DONE, "%s: then %lu: reason %d %s", component[what],
+                         there, stop.reason, stop.text);
+            cr_assert_eq(stop.position, there);
+            bench_check(&b, &t, i, "after a divergence");
+        }
+        bench_fini(&b);
+    }
+    trace_free(&t);
+}
+
+/* ---- the budget ---- */
+
+Test(halt, small_budget)
+{
+    const struct guest g = {.name = "storm", .rounds = 40, .period = 12};
+    struct trace t;
+    struct random random = {11};
+    trace_record(&t, &g, NULL, 0, 2000000);
+    cr_assert_gt(t.steps, 60000);
+    struct timeline_options o = {.warp = true, .spacing_steps = 300, .budget = 1 << 20};
+    struct bench b;
+    struct timeline_info info;
+    bench_init(&b, &g, &o);
+    for (uint64_t n = 0; n < t.steps; n += 1500) {
+        bench_live(&b, NULL, 0, n < t.steps ? n : t.steps);
+        timeline_info(b.tl, &info);
+        cr_assert_eq(info.budget, o.budget);
+        cr_assert_leq(info.bytes, info.budget, "at %lu", n);
+    }
+    bench_live(&b, NULL, 0, UINT64_MAX);
+    timeline_info(b.tl, &info);
+    cr_assert_lt(info.checkpoints, t.steps / 300, "it had to thin");
+    cr_assert_gt(info.checkpoints, 4, "it kept some");
+    for (uint64_t i = 0; i < bench_cases(60); i++) {
+        uint64_t n = random_below(&random, t.steps + 1);
+        struct stop stop = bench_seek(&b, n);
+        cr_assert_eq(stop.reason, STOP_DONE, "%s", stop.text);
+        bench_check(&b, &t, i, "in a thinned history");
+        timeline_reverse_step(b.tl, 0);
+        timeline_finish(b.tl, &stop);
+        cr_assert_eq(stop.position, n ? n - 1 : 0);
+        bench_check(&b, &t, i, "a step back there");
+        timeline_info(b.tl, &info);
+        cr_assert_leq(info.bytes, info.budget, "case %lu", i);
+    }
+    bench_fini(&b);
+    trace_free(&t);
+}

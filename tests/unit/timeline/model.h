@@ -1,0 +1,72 @@
+/* What a timeline has to answer, by brute force over a trace: plain loops over the steps, from the
+ * words of timeline.h and DESIGN.md alone. */
+#ifndef TESTS_UNIT_TIMELINE_MODEL_H
+#define TESTS_UNIT_TIMELINE_MODEL_H
+
+#include "tests/unit/timeline/bench.h"
+
+struct model_point {
+    unsigned kinds;
+    uint64_t address, size;
+};
+
+enum { MODEL_POINTS = 12, MODEL_ANSWERS = 16 };
+
+/* Has the last stop reported the accesses of `reported_step`? Where the contract leaves it open,
+ * both are right. */
+enum reported { REPORTED_NO, REPORTED_MAYBE, REPORTED_YES };
+
+struct model {
+    const struct trace *t;
+    uint64_t position, tip;
+    struct model_point point[MODEL_POINTS];
+    unsigned points;
+    enum reported reported;
+    uint64_t reported_step;
+};
+
+enum model_op {
+    OP_CONTINUE,
+    OP_CONTINUE_TO,
+    OP_STEP,
+    OP_RANGE,
+    OP_REVERSE_CONTINUE,
+    OP_REVERSE_STEP,
+    OP_SEEK,
+    MODEL_OPS
+};
+
+struct model_move {
+    enum model_op op;
+    unsigned hart;      /* OP_STEP, OP_RANGE, OP_REVERSE_STEP */
+    uint64_t low, high; /* OP_RANGE */
+    uint64_t target;    /* OP_CONTINUE_TO, OP_SEEK */
+};
+
+struct answer {
+    enum stop_reason reason;
+    uint64_t position;
+    uint64_t step; /* of STOP_BREAK, STOP_WATCH */
+};
+
+/* All stops that are right, the definite one last. */
+struct answers {
+    struct answer answer[MODEL_ANSWERS];
+    unsigned count;
+};
+
+bool model_break_at(const struct model *m, uint64_t step);
+bool model_watch_at(const struct model *m, uint64_t step);
+void model_answers(const struct model *m, const struct model_move *move, struct answers *a);
+/* Is `stop` one of them, with the hart, address and kinds that belong to it? The model follows. An
+ * interrupted movement is right when it is where it may be. NULL, or what is wrong. */
+const char *model_take(struct model *m, const struct model_move *move, const struct answers *a,
+                       const struct stop *stop, bool interrupted);
+/* Points have changed: the accesses reported may be others. */
+void model_points_changed(struct model *m);
+void model_begin_move(struct timeline *tl, const struct model_move *move);
+/* For messages. */
+void model_describe(const struct model *m, const struct model_move *move, const struct answers *a,
+                    struct buffer *out);
+
+#endif
