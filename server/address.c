@@ -1,0 +1,259 @@
+#include "server/address.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BACKLOG = 8 };
+
+static bool set_option(struct address *a, const char *text, const char *option, size_t size,
+                       struct error *err)
+{
+    static const struct {
+        const char *text;
+        int server; /* 1, 0; -1: nothing to do */
+    } known[] = {
+        {"server", 1}, {"server=on", 1}, {"server=off", 0}, {"wait=off", -1}, {"nowait", -1}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strlen(known[i].text) == size && !memcmp(known[i].text, option, size)) {
+            if (known[i].server >= 0)
+                a->server = known[i].server;
+            return true;
+        }
+    }
+    return error_set(err, ERROR_USAGE, "%s: no option `%.*s` (there are server[=on|off], wait=off)",
+                     text, (int)size, option);
+}
+
+static bool set_options(struct address *a, const char *text, const char *options, struct error *err)
+{
+    while (*options) {
+        options++; /* the comma */
+        size_t size = strcspn(options, ",");
+        if (!set_option(a, text, options, size, err))
+            return false;
+        options += size;
+    }
+    return true;
+}
+
+static bool set_port(struct address *a, const char *text, const char *digits, size_t size,
+                     struct error *err)
+{
+    unsigned long port = 0;
+    if (!size || size > 5 || strspn(digits, "0123456789") < size ||
+        (port = strtoul(digits, NULL, 10)) > UINT16_MAX)
+        return error_set(err, ERROR_USAGE, "%s: `%.*s` is no port, which is 0 to 65535", text,
+                         (int)size, digits);
+    a->port = (uint16_t)port;
+    return true;
+}
+
+/* `rest` is HOST:PORT of `size` bytes. */
+static bool set_tcp(struct address *a, const char *text, const char *rest, size_t size,
+                    struct error *err)
+{
+    const char *colon = memrchr(rest, ':', size);
+    if (!colon)
+        return error_set(err, ERROR_USAGE, "%s: a TCP address is tcp:HOST:PORT", text);
+    const char *host = rest;
+    size_t host_size = (size_t)(colon - rest);
+    if (host_size >= 2 && host[0] == '[' && host[host_size - 1] == ']') {
+        host++;
+        host_size -= 2;
+    }
+    if (!host_size) {
+        host = "127.0.0.1";
+        host_size = strlen(host);
+    }
+    if (host_size >= sizeof a->host)
+        return error_set(err, ERROR_USAGE, "%s: the host's name is too long", text);
+    memcpy(a->host, host, host_size);
+    a->kind = ADDRESS_TCP;
+    return set_port(a, text, colon + 1, size - (size_t)(colon + 1 - rest), err);
+}
+
+static bool set_unix(struct address *a, const char *text, const char *path, size_t size,
+                     struct error *err)
+{
+    if (!size)
+        return error_set(err, ERROR_USAGE, "%s: a Unix socket is unix:PATH", text);
+    if (size >= sizeof a->path)
+        return error_set(err, ERROR_USAGE,
+                         "%s: the path of a Unix socket has at most %zu bytes, this one %zu", text,
+                         sizeof a->path - 1, size);
+    memcpy(a->path, path, size);
+    a->kind = ADDRESS_UNIX;
+    return true;
+}
+
+bool address_parse(struct address *a, const char *text, struct error *err)
+{
+    *a = (struct address){.kind = ADDRESS_STDIO};
+    size_t size = strcspn(text, ",");
+    bool good;
+    if (!strncmp(text, "tcp:", 4))
+        good = set_tcp(a, text, text + 4, size - 4, err);
+    else if (!strncmp(text, "unix:", 5))
+        good = set_unix(a, text, text + 5, size - 5, err);
+    else if (size == 5 && !strncmp(text, "stdio", 5))
+        good = true;
+    else
+        return error_set(err, ERROR_USAGE, "%s: an address is tcp:HOST:PORT, unix:PATH or stdio",
+                         text);
+    return good && set_options(a, text, text + size, err);
+}
+
+void address_format(const struct address *a, char text[ADDRESS_TEXT])
+{
+    if (a->kind == ADDRESS_STDIO)
+        snprintf(text, ADDRESS_TEXT, "stdio");
+    else if (a->kind == ADDRESS_UNIX)
+        snprintf(text, ADDRESS_TEXT, "%s", a->path);
+    else
+        snprintf(text, ADDRESS_TEXT, strchr(a->host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", a->host,
+                 a->port);
+}
+
+/* ---- Unix sockets ---- */
+
+static struct sockaddr_un unix_name(const struct address *a)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    memcpy(name.sun_path, a->path, sizeof name.sun_path);
+    return name;
+}
+
+/* The path is taken. True if it was a dead socket and is gone now. */
+static bool clear_path(const struct address *a, struct error *err)
+{
+    struct stat status;
+    if (lstat(a->path, &status) || !S_ISSOCK(status.st_mode))
+        return error_set(err, ERROR_IO, "unix:%s: the path exists and is no socket", a->path);
+    struct sockaddr_un name = unix_name(a);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int failure = fd < 0 || !connect(fd, (struct sockaddr *)&name, sizeof name) ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    if (failure != ECONNREFUSED)
+        return error_set(err, ERROR_IO, "unix:%s: another program listens there", a->path);
+    if (unlink(a->path))
+        return error_set(err, ERROR_IO, "unix:%s: cannot remove the old socket: %s", a->path,
+                         strerror(errno));
+    return true;
+}
+
+/* The mode is set before there is a name, so that at no time anybody else can connect. */
+static int listen_unix(const struct address *a, struct error *err)
+{
+    struct sockaddr_un name = unix_name(a);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && !fchmod(fd, 0600);
+    bool bound = good && !bind(fd, (struct sockaddr *)&name, sizeof name);
+    if (good && !bound && errno == EADDRINUSE) {
+        if (!clear_path(a, err)) {
+            close(fd);
+            return -1;
+        }
+        bound = !bind(fd, (struct sockaddr *)&name, sizeof name);
+    }
+    if (bound && !listen(fd, BACKLOG))
+        return fd;
+    error_set(err, ERROR_IO, "unix:%s: cannot listen: %s", a->path, strerror(errno));
+    if (bound)
+        unlink(a->path);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int connect_unix(const struct address *a, struct error *err)
+{
+    struct sockaddr_un name = unix_name(a);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !connect(fd, (struct sockaddr *)&name, sizeof name))
+        return fd;
+    error_set(err, ERROR_IO, "unix:%s: cannot connect: %s", a->path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* ---- TCP ---- */
+
+typedef bool use_fn(int fd, const struct addrinfo *info);
+
+static bool use_listen(int fd, const struct addrinfo *info)
+{
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return !bind(fd, info->ai_addr, info->ai_addrlen) && !listen(fd, BACKLOG);
+}
+
+static bool use_connect(int fd, const struct addrinfo *info)
+{
+    return !connect(fd, info->ai_addr, info->ai_addrlen);
+}
+
+/* The first of the host's addresses for which `use` succeeds. */
+static int open_tcp(const struct address *a, use_fn *use, const char *verb, struct error *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all;
+    char port[8];
+    snprintf(port, sizeof port, "%u", a->port);
+    int failure = getaddrinfo(a->host, port, &hints, &all);
+    if (failure) {
+        error_set(err, ERROR_IO, "tcp:%s:%s: %s", a->host, port, gai_strerror(failure));
+        return -1;
+    }
+    int fd = -1, reason = 0;
+    for (struct addrinfo *info = all; info && fd < 0; info = info->ai_next) {
+        fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && use(fd, info))
+            break;
+        reason = errno;
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(all);
+    if (fd < 0)
+        error_set(err, ERROR_IO, "tcp:%s:%s: cannot %s: %s", a->host, port, verb,
+                  reason == EADDRINUSE ? "the port is in use" : strerror(reason));
+    return fd;
+}
+
+static uint16_t bound_port(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } name = {.in = {.sin_port = 0}};
+    socklen_t size = sizeof name;
+    getsockname(fd, &name.any, &size);
+    return ntohs(name.any.sa_family == AF_INET6 ? name.in6.sin6_port : name.in.sin_port);
+}
+
+int address_listen(struct address *a, struct error *err)
+{
+    if (a->kind == ADDRESS_UNIX)
+        return listen_unix(a, err);
+    int fd = open_tcp(a, use_listen, "listen", err);
+    if (fd >= 0)
+        a->port = bound_port(fd);
+    return fd;
+}
+
+int address_connect(const struct address *a, struct error *err)
+{
+    return a->kind == ADDRESS_UNIX ? connect_unix(a, err)
+                                   : open_tcp(a, use_connect, "connect", err);
+}

@@ -1,0 +1,120 @@
+/* The parts of a gdb session, for the files gdb_*.c of this folder.
+ *
+ * A handler answers one kind of request: it appends the reply's payload and returns GDB_REPLY, or
+ * it has begun a movement, set s->awaits and returns GDB_MOVED. Only gdb_session.c sends. */
+#ifndef SERVER_GDB_HANDLERS_H
+#define SERVER_GDB_HANDLERS_H
+
+#include "rsp/packet.h"
+#include "rsp/reply.h"
+#include "rsp/request.h"
+#include "rsp/tdesc.h"
+#include "server/gdb_session.h"
+
+enum gdb_outcome {
+    GDB_REPLY, /* the payload stands in `reply`; empty: not supported */
+    GDB_MOVED, /* the reply is made when the machine has stopped: see gdb_awaits */
+    GDB_SILENT /* the request has no reply (k, R) */
+};
+
+/* What an outstanding movement is answered with. */
+enum gdb_awaits {
+    GDB_AWAITS_NOTHING,
+    GDB_AWAITS_STOP,    /* a stop reply */
+    GDB_AWAITS_RUN,     /* the same, to vRun: without console output before it */
+    GDB_AWAITS_OK,      /* OK, or an error: a register that moves in time was written */
+    GDB_AWAITS_MONITOR, /* where it ended as console output, then OK */
+    GDB_AWAITS_END      /* nobody: the connection is gone */
+};
+
+/* A Z packet in force. */
+struct gdb_point {
+    enum rsp_point_type type;
+    uint64_t address, length;
+};
+
+struct gdb_points {
+    struct gdb_point *item;
+    size_t count, capacity;
+};
+
+/* The registers as the client knows them, in the order of their numbers. */
+struct gdb_registers {
+    struct rsp_register *item;
+    size_t count;
+    uint32_t pc, icount; /* numbers */
+    struct buffer xml;
+};
+
+struct gdb_session {
+    struct gdb_session_options options;
+    struct conn *conn; /* NULL: closed */
+    struct timeline *timeline;
+    struct machine *machine;
+    struct rsp_framer framer;
+    struct buffer waiting; /* requests that came while the machine moved: gdb_session.c */
+    struct buffer sent;    /* the last packet, for a client that asks again */
+    struct buffer reply;   /* the payload being made */
+    uv_timer_t second;     /* ticks while a movement is outstanding */
+    unsigned seconds;      /* since it began */
+    enum gdb_awaits awaits;
+    struct stop stop; /* the last one reported, for `?` */
+    struct gdb_registers registers;
+    struct gdb_points points;
+    uint32_t features;   /* the client's, enum rsp_feature */
+    unsigned hart;       /* Hg: whose registers and memory are looked at; index */
+    int32_t resume_hart; /* Hc: thread id, RSP_THREAD_ANY or RSP_THREAD_ALL */
+    bool acks, acks_off_next;
+    bool extended, killed;
+    bool moved;       /* a movement of the session's has stopped: `stop` is its */
+    char reason[160]; /* why it was closed; empty: the client left */
+};
+
+typedef enum gdb_outcome gdb_handler(struct gdb_session *s, const struct rsp_request *r,
+                                     struct buffer *reply);
+
+/* gdb_query.c */
+gdb_handler gdb_supported, gdb_transfer, gdb_threads_first, gdb_threads_next, gdb_thread_extra;
+gdb_handler gdb_thread_alive, gdb_current_thread, gdb_set_thread, gdb_attached, gdb_symbol;
+gdb_handler gdb_extended, gdb_start_no_ack, gdb_vcont_query, gdb_monitor;
+/* gdb_registers.c */
+gdb_handler gdb_read_registers, gdb_write_registers, gdb_read_register, gdb_write_register;
+void gdb_registers_init(struct gdb_registers *registers, const struct machine *machine);
+void gdb_registers_fini(struct gdb_registers *registers);
+/* gdb_memory.c */
+gdb_handler gdb_read_memory, gdb_read_memory_binary, gdb_write_memory;
+/* gdb_points.c */
+gdb_handler gdb_insert_point, gdb_remove_point;
+/* Has the client a breakpoint of this type at the address? */
+bool gdb_point_set(const struct gdb_points *points, enum rsp_point_type type, uint64_t address);
+/* Take all of the session's points off the timeline. */
+void gdb_points_clear(struct gdb_session *s);
+/* gdb_resume.c */
+gdb_handler gdb_resume, gdb_vcont, gdb_reverse_step, gdb_reverse_continue, gdb_run, gdb_attach;
+gdb_handler gdb_stop_reason, gdb_vkill;
+/* The reply to a stop, appended. */
+void gdb_append_stop(struct gdb_session *s, const struct stop *stop, struct buffer *reply);
+
+/* gdb_session.c */
+/* The operation that was begun on the timeline is this session's. Returns GDB_MOVED. */
+enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits);
+/* Answer with the error's sentence, and log it: not every client shows it. Returns GDB_REPLY. */
+enum gdb_outcome gdb_refuse(struct gdb_session *s, struct buffer *reply, const struct error *err);
+/* `text` as console output; allowed only while a resume or qRcmd is outstanding. */
+void gdb_send_console(struct gdb_session *s, const struct buffer *text);
+
+/* Threads are harts, ids from 1. Does the id name one? */
+static inline bool gdb_hart_of(const struct gdb_session *s, int32_t thread, unsigned *hart)
+{
+    if (thread < 1 || (uint32_t)thread > s->machine->config.cpus)
+        return false;
+    *hart = (unsigned)thread - 1;
+    return true;
+}
+
+static inline struct rsp_thread_id gdb_thread_of(unsigned hart)
+{
+    return (struct rsp_thread_id){RSP_THREAD_ANY, (int32_t)hart + 1};
+}
+
+#endif

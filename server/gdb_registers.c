@@ -1,0 +1,206 @@
+/* g, G, p, P and the description of the registers they carry. Besides the hart's there is one of
+ * our own: `icount`, the position; writing it is a seek. */
+#include "base/check.h"
+#include "base/endian.h"
+#include "server/gdb_handlers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TDESC_TIMELINE "org.backstep.timeline"
+
+/* ---- description ---- */
+
+static const char *feature_of(const struct cpu_register *reg)
+{
+    switch (reg->feature) {
+    case CPU_FEATURE_CPU:
+        return RSP_TDESC_RISCV_CPU;
+    case CPU_FEATURE_FPU:
+        return RSP_TDESC_RISCV_FPU;
+    case CPU_FEATURE_CSR:
+        return RSP_TDESC_RISCV_CSR;
+    default:
+        return RSP_TDESC_RISCV_VIRTUAL;
+    }
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; *names; names++) {
+        if (!strcmp(name, *names))
+            return true;
+    }
+    return false;
+}
+
+static const char *type_of(const struct cpu_register *reg)
+{
+    static const char *const code[] = {"pc", "ra", NULL};
+    static const char *const data[] = {"sp", "gp", "tp", "fp", NULL};
+    if (reg->feature == CPU_FEATURE_FPU && reg->bits == 64)
+        return RSP_TYPE_DOUBLE;
+    if (reg->feature != CPU_FEATURE_CPU)
+        return RSP_TYPE_INT;
+    if (is_one_of(reg->name, code))
+        return RSP_TYPE_CODE_PTR;
+    return is_one_of(reg->name, data) ? RSP_TYPE_DATA_PTR : RSP_TYPE_INT;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct rsp_register *one = a, *two = b;
+    return one->number < two->number ? -1 : one->number > two->number;
+}
+
+void gdb_registers_init(struct gdb_registers *registers, const struct machine *machine)
+{
+    const struct cpu_ops *ops = machine->cpu[0]->ops;
+    size_t count = ops->register_count;
+    struct rsp_register *item = mem_new(count + 1, sizeof *item);
+    uint32_t last = 0;
+    *registers = (struct gdb_registers){.item = item, .count = count + 1};
+    for (size_t i = 0; i < count; i++) {
+        const struct cpu_register *reg = &ops->registers[i];
+        item[i] = (struct rsp_register){.name = reg->name,
+                                        .bits = reg->bits,
+                                        .number = reg->number,
+                                        .feature = feature_of(reg),
+                                        .type = type_of(reg)};
+        last = reg->number > last ? reg->number : last;
+        if (!strcmp(reg->name, "pc"))
+            registers->pc = reg->number;
+    }
+    registers->icount = last + 1;
+    item[count] = (struct rsp_register){.name = "icount",
+                                        .bits = 64,
+                                        .number = registers->icount,
+                                        .feature = TDESC_TIMELINE,
+                                        .type = RSP_TYPE_UINT64,
+                                        .group = "system",
+                                        .no_restore = true};
+    qsort(item, count + 1, sizeof *item, by_number);
+    rsp_tdesc_append(&registers->xml, ops->architecture, item, count + 1);
+}
+
+void gdb_registers_fini(struct gdb_registers *registers)
+{
+    free(registers->item);
+    buffer_fini(&registers->xml);
+}
+
+static const struct rsp_register *find(const struct gdb_registers *registers, uint32_t number)
+{
+    const struct rsp_register key = {.number = number};
+    return bsearch(&key, registers->item, registers->count, sizeof key, by_number);
+}
+
+/* ---- reading ---- */
+
+static uint64_t value_of(const struct gdb_session *s, const struct rsp_register *reg)
+{
+    const struct cpu *cpu = s->machine->cpu[s->hart];
+    return reg->number == s->registers.icount ? timeline_position(s->timeline)
+                                              : cpu->ops->get_register(cpu, reg->number);
+}
+
+static void append_value(const struct gdb_session *s, const struct rsp_register *reg,
+                         struct buffer *reply)
+{
+    uint8_t bytes[8];
+    store_le64(bytes, value_of(s, reg));
+    rsp_reply_bytes(reply, bytes, reg->bits / 8);
+}
+
+enum gdb_outcome gdb_read_registers(struct gdb_session *s, const struct rsp_request *r,
+                                    struct buffer *reply)
+{
+    (void)r;
+    for (size_t i = 0; i < s->registers.count; i++)
+        append_value(s, &s->registers.item[i], reply);
+    return GDB_REPLY;
+}
+
+enum gdb_outcome gdb_read_register(struct gdb_session *s, const struct rsp_request *r,
+                                   struct buffer *reply)
+{
+    const struct rsp_register *reg = find(&s->registers, r->reg.number);
+    if (reg)
+        append_value(s, reg, reply);
+    else
+        rsp_reply_error_text(reply, s->features, "no such register");
+    return GDB_REPLY;
+}
+
+/* ---- writing ---- */
+
+/* What is equal already is no write: a client that restores registers leaves no event behind and
+ * may do it in the past. */
+static bool write_value(struct gdb_session *s, const struct rsp_register *reg, uint64_t value,
+                        struct error *err)
+{
+    return value_of(s, reg) == value ||
+           timeline_write_register(s->timeline, s->hart, reg->number, value, err);
+}
+
+enum gdb_outcome gdb_write_registers(struct gdb_session *s, const struct rsp_request *r,
+                                     struct buffer *reply)
+{
+    struct rsp_slice left = r->reg.value;
+    struct error err = ERROR_INIT;
+    for (size_t i = 0; i < s->registers.count; i++) {
+        const struct rsp_register *reg = &s->registers.item[i];
+        size_t size = reg->bits / 8;
+        if (left.size < size)
+            break;
+        bool moves = reg->number == s->registers.icount;
+        if (!moves && !write_value(s, reg, load_le(left.data, (unsigned)size), &err))
+            return gdb_refuse(s, reply, &err);
+        left.data += size;
+        left.size -= size;
+    }
+    rsp_reply_ok(reply);
+    return GDB_REPLY;
+}
+
+/* Nothing stands behind the tip, and before the oldest checkpoint nothing any more: a clamped seek
+ * would leave the client with a value that it did not write. */
+static enum gdb_outcome seek(struct gdb_session *s, uint64_t position, struct buffer *reply)
+{
+    struct timeline *tl = s->timeline;
+    uint64_t begin = timeline_begin(tl), tip = timeline_tip(tl);
+    if (position < begin || position > tip) {
+        struct error err;
+        error_set(&err, ERROR_RANGE,
+                  "position %" PRIu64 " is not in the history, which is %" PRIu64 " to %" PRIu64,
+                  position, begin, tip);
+        return gdb_refuse(s, reply, &err);
+    }
+    if (position == timeline_position(tl)) {
+        rsp_reply_ok(reply);
+        return GDB_REPLY;
+    }
+    timeline_seek(tl, position);
+    return gdb_moved(s, GDB_AWAITS_OK);
+}
+
+enum gdb_outcome gdb_write_register(struct gdb_session *s, const struct rsp_request *r,
+                                    struct buffer *reply)
+{
+    const struct rsp_register *reg = find(&s->registers, r->reg.number);
+    struct error err = ERROR_INIT;
+    if (!reg || r->reg.value.size != reg->bits / 8u) {
+        error_set(&err, ERROR_USAGE, "no register %#" PRIx32 " of %zu bytes", r->reg.number,
+                  r->reg.value.size);
+        return gdb_refuse(s, reply, &err);
+    }
+    uint64_t value = load_le(r->reg.value.data, (unsigned)r->reg.value.size);
+    if (reg->number == s->registers.icount)
+        return seek(s, value, reply);
+    if (!write_value(s, reg, value, &err))
+        return gdb_refuse(s, reply, &err);
+    rsp_reply_ok(reply);
+    return GDB_REPLY;
+}

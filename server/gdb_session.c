@@ -1,0 +1,447 @@
+#include "server/gdb_session.h"
+
+#include "base/check.h"
+#include "base/endian.h"
+#include "base/log.h"
+#include "server/gdb_handlers.h"
+#include "server/stop_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Over this many unread reply bytes no further request is looked at. */
+#define BACKLOG_PAUSE ((size_t)1 << 20)
+/* Bytes of requests kept while the machine moves: gdb sends none then, a pipelining client some. */
+#define WAITING_MOST ((size_t)4 * RSP_PACKET_SIZE)
+/* The size of a waiting request of which nothing could be kept: too long, or damaged. */
+#define WAITING_BAD UINT32_MAX
+/* Between two lines on the progress of a long replay. */
+enum { PROGRESS_SECONDS = 2 };
+
+/* ---- out ---- */
+
+static void send_packet(struct gdb_session *s, const struct buffer *payload)
+{
+    if (!s->conn)
+        return;
+    buffer_clear(&s->sent);
+    rsp_packet_append(&s->sent, payload->data, payload->size);
+    conn_send(s->conn, s->sent.data, s->sent.size);
+}
+
+static void send_raw(struct gdb_session *s, char byte)
+{
+    if (s->conn)
+        conn_send(s->conn, &byte, 1);
+}
+
+void gdb_send_console(struct gdb_session *s, const struct buffer *text)
+{
+    enum { PART = RSP_PACKET_SIZE / 4 };
+    struct buffer part = {0};
+    for (size_t at = 0; at < text->size; at += PART) {
+        size_t left = text->size - at;
+        buffer_clear(&part);
+        rsp_reply_console(&part, text->data + at, left < PART ? left : PART);
+        send_packet(s, &part);
+    }
+    buffer_fini(&part);
+}
+
+/* E.text, asked for or not: before error-message+ came up gdb showed it for register writes already
+ * (13.1 prints the whole reply), and took any E for a failed memory write. */
+enum gdb_outcome gdb_refuse(struct gdb_session *s, struct buffer *reply, const struct error *err)
+{
+    rsp_reply_error_text(reply, s->features | RSP_ERROR_MESSAGE, err->message);
+    log_line(LOG_WARN, "gdb: refused: %s", err->message);
+    return GDB_REPLY;
+}
+
+/* ---- handlers ---- */
+
+static enum gdb_outcome unsupported(struct gdb_session *s, const struct rsp_request *r,
+                                    struct buffer *reply)
+{
+    (void)s;
+    (void)r;
+    (void)reply;
+    return GDB_REPLY;
+}
+
+static enum gdb_outcome malformed(struct gdb_session *s, const struct rsp_request *r,
+                                  struct buffer *reply)
+{
+    (void)r;
+    rsp_reply_error_text(reply, s->features, "the packet is malformed");
+    return GDB_REPLY;
+}
+
+/* The client lets go. In extended mode it keeps the connection, for a vRun or vAttach; the machine
+ * stays stopped until it is closed. */
+static enum gdb_outcome detach(struct gdb_session *s, const struct rsp_request *r,
+                               struct buffer *reply)
+{
+    (void)r;
+    gdb_points_clear(s);
+    rsp_reply_ok(reply);
+    s->killed = true;
+    return GDB_REPLY;
+}
+
+static enum gdb_outcome silent(struct gdb_session *s, const struct rsp_request *r,
+                               struct buffer *reply)
+{
+    (void)s;
+    (void)r;
+    (void)reply;
+    return GDB_SILENT;
+}
+
+static gdb_handler *handler_of(enum rsp_request_kind kind)
+{
+    static gdb_handler *const handlers[] = {
+        [RSP_MALFORMED] = malformed,
+        [RSP_STOP_REASON] = gdb_stop_reason,
+        [RSP_READ_REGISTERS] = gdb_read_registers,
+        [RSP_WRITE_REGISTERS] = gdb_write_registers,
+        [RSP_READ_REGISTER] = gdb_read_register,
+        [RSP_WRITE_REGISTER] = gdb_write_register,
+        [RSP_READ_MEMORY] = gdb_read_memory,
+        [RSP_READ_MEMORY_BINARY] = gdb_read_memory_binary,
+        [RSP_WRITE_MEMORY] = gdb_write_memory,
+        [RSP_RESUME] = gdb_resume,
+        [RSP_REVERSE_STEP] = gdb_reverse_step,
+        [RSP_REVERSE_CONTINUE] = gdb_reverse_continue,
+        [RSP_VCONT_QUERY] = gdb_vcont_query,
+        [RSP_VCONT] = gdb_vcont,
+        [RSP_VKILL] = gdb_vkill,
+        [RSP_VRUN] = gdb_run,
+        [RSP_VATTACH] = gdb_attach,
+        [RSP_INSERT_POINT] = gdb_insert_point,
+        [RSP_REMOVE_POINT] = gdb_remove_point,
+        [RSP_SET_THREAD] = gdb_set_thread,
+        [RSP_THREAD_ALIVE] = gdb_thread_alive,
+        [RSP_DETACH] = detach,
+        [RSP_KILL] = silent,
+        [RSP_EXTENDED_MODE] = gdb_extended,
+        [RSP_RESTART] = silent,
+        [RSP_SUPPORTED] = gdb_supported,
+        [RSP_CURRENT_THREAD] = gdb_current_thread,
+        [RSP_THREADS_FIRST] = gdb_threads_first,
+        [RSP_THREADS_NEXT] = gdb_threads_next,
+        [RSP_THREAD_EXTRA_INFO] = gdb_thread_extra,
+        [RSP_ATTACHED] = gdb_attached,
+        [RSP_SYMBOL] = gdb_symbol,
+        [RSP_MONITOR] = gdb_monitor,
+        [RSP_TRANSFER_READ] = gdb_transfer,
+        [RSP_START_NO_ACK_MODE] = gdb_start_no_ack,
+    };
+    bool known = kind < sizeof handlers / sizeof *handlers && handlers[kind];
+    return known ? handlers[kind] : unsupported;
+}
+
+/* One request, one reply: now, or by stopped(). */
+static void answer(struct gdb_session *s, uint8_t *payload, size_t size)
+{
+    struct rsp_request request;
+    rsp_request_parse(payload, size, &request);
+    check(s->awaits == GDB_AWAITS_NOTHING, "a reply is outstanding");
+    buffer_clear(&s->reply);
+    enum gdb_outcome outcome = handler_of(request.kind)(s, &request, &s->reply);
+    check((outcome == GDB_MOVED) == (s->awaits != GDB_AWAITS_NOTHING), "request of kind %d: %d",
+          request.kind, outcome);
+    if (outcome == GDB_REPLY)
+        send_packet(s, &s->reply);
+    if (s->acks_off_next)
+        s->acks = s->acks_off_next = false;
+    if (request.kind == RSP_KILL || (request.kind == RSP_DETACH && !s->extended))
+        conn_close(s->conn, NULL);
+}
+
+static void answer_bad(struct gdb_session *s)
+{
+    buffer_clear(&s->reply);
+    rsp_reply_error_text(&s->reply, s->features, "the packet is damaged or over PacketSize");
+    send_packet(s, &s->reply);
+}
+
+/* ---- in ---- */
+
+static bool may_answer(const struct gdb_session *s)
+{
+    return s->conn && !conn_closing(s->conn) && movement_free(s->options.movement) &&
+           s->awaits == GDB_AWAITS_NOTHING && conn_backlog(s->conn) <= BACKLOG_PAUSE;
+}
+
+static void put_waiting(struct gdb_session *s, const void *payload, uint32_t size)
+{
+    uint8_t head[4];
+    store_le32(head, size);
+    buffer_append(&s->waiting, head, sizeof head);
+    if (size != WAITING_BAD)
+        buffer_append(&s->waiting, payload, size);
+    if (s->waiting.size > WAITING_MOST)
+        conn_close(s->conn, "too many requests came while the machine was moving");
+}
+
+static void answer_waiting(struct gdb_session *s)
+{
+    size_t at = 0;
+    while (may_answer(s) && at < s->waiting.size) {
+        uint32_t size = load_le32(s->waiting.data + at);
+        at += 4;
+        if (size == WAITING_BAD) {
+            answer_bad(s);
+            continue;
+        }
+        answer(s, s->waiting.data + at, size);
+        at += size;
+    }
+    buffer_consume(&s->waiting, at);
+}
+
+static void take_packet(struct gdb_session *s, bool bad)
+{
+    struct buffer *payload = &s->framer.payload;
+    if (!may_answer(s) || s->waiting.size)
+        put_waiting(s, payload->data, bad ? WAITING_BAD : (uint32_t)payload->size);
+    else if (bad)
+        answer_bad(s);
+    else
+        answer(s, payload->data, payload->size);
+}
+
+static void take_item(struct gdb_session *s, enum rsp_item item)
+{
+    switch (item) {
+    case RSP_ITEM_NONE:
+    case RSP_ITEM_ACK:
+        break;
+    case RSP_ITEM_PACKET:
+    case RSP_ITEM_TOO_LONG:
+        if (s->acks)
+            send_raw(s, '+');
+        take_packet(s, item == RSP_ITEM_TOO_LONG);
+        break;
+    case RSP_ITEM_BAD_CHECKSUM:
+        /* With acks the client sends it again, without there is only an error to be given. */
+        if (s->acks)
+            send_raw(s, '-');
+        else
+            take_packet(s, true);
+        break;
+    case RSP_ITEM_INTERRUPT:
+        /* One that crosses with a stop reply finds nothing to interrupt. */
+        if (s->awaits != GDB_AWAITS_NOTHING)
+            movement_interrupt(s->options.movement);
+        break;
+    case RSP_ITEM_NACK:
+        if (s->acks && s->sent.size)
+            conn_send(s->conn, s->sent.data, s->sent.size);
+        break;
+    }
+}
+
+/* While the machine moves everything that has arrived is looked at, for the sake of Ctrl-C. While
+ * the client is slow to read nothing is. */
+static void take_input(struct gdb_session *s)
+{
+    struct buffer *input = conn_input(s->conn);
+    const uint8_t *bytes = input->data;
+    size_t left = input->size;
+    while (left && !conn_closing(s->conn) && conn_backlog(s->conn) <= BACKLOG_PAUSE) {
+        take_item(s, rsp_framer_next(&s->framer, &bytes, &left));
+        answer_waiting(s);
+    }
+    buffer_consume(input, input->size - left);
+}
+
+void gdb_session_turn(struct gdb_session *s)
+{
+    if (!s->conn || conn_closing(s->conn))
+        return;
+    answer_waiting(s);
+    take_input(s);
+    conn_flush(s->conn);
+    conn_read(s->conn, conn_backlog(s->conn) <= BACKLOG_PAUSE);
+}
+
+/* ---- movement ---- */
+
+static void end(struct gdb_session *s);
+
+static void answer_monitor(struct gdb_session *s, const struct stop *stop)
+{
+    struct buffer text = {0};
+    stop_append_text(stop, &text);
+    gdb_send_console(s, &text);
+    buffer_fini(&text);
+    rsp_reply_ok(&s->reply);
+}
+
+/* A client that waits for anything but a resume cannot be shown console output: it is logged. */
+static void explain(struct gdb_session *s, const struct stop *stop, enum gdb_awaits awaits)
+{
+    if (!stop_needs_text(stop) || awaits == GDB_AWAITS_MONITOR)
+        return;
+    struct buffer text = {0};
+    if (awaits == GDB_AWAITS_STOP)
+        buffer_append_string(&text, "backstep: ");
+    stop_append_text(stop, &text);
+    if (awaits == GDB_AWAITS_STOP)
+        gdb_send_console(s, &text);
+    else
+        log_line(LOG_WARN, "gdb: %.*s", (int)text.size - 1, (const char *)text.data);
+    buffer_fini(&text);
+}
+
+static void answer_ok(struct gdb_session *s, const struct stop *stop)
+{
+    if (stop->reason == STOP_INTERRUPT)
+        rsp_reply_error_text(&s->reply, RSP_ERROR_MESSAGE, "interrupted");
+    else if (stop->reason == STOP_DIVERGED)
+        rsp_reply_error_text(&s->reply, RSP_ERROR_MESSAGE, stop->text);
+    else
+        rsp_reply_ok(&s->reply);
+}
+
+static void stopped(void *ctx, const struct stop *stop)
+{
+    struct gdb_session *s = ctx;
+    enum gdb_awaits awaits = s->awaits;
+    s->awaits = GDB_AWAITS_NOTHING;
+    uv_timer_stop(&s->second);
+    if (awaits == GDB_AWAITS_END) {
+        end(s);
+        return;
+    }
+    s->stop = *stop;
+    s->moved = true;
+    buffer_clear(&s->reply);
+    explain(s, stop, awaits);
+    if (awaits == GDB_AWAITS_MONITOR) {
+        answer_monitor(s, stop);
+    } else if (awaits == GDB_AWAITS_OK) {
+        answer_ok(s, stop);
+    } else {
+        s->hart = stop->hart; /* gdb takes it for selected by Hg */
+        gdb_append_stop(s, stop, &s->reply);
+    }
+    send_packet(s, &s->reply);
+    if (s->conn)
+        conn_flush(s->conn);
+}
+
+static void send_progress(struct gdb_session *s)
+{
+    uint64_t done, total;
+    timeline_progress(s->timeline, &done, &total);
+    if (timeline_live(s->timeline) || !total || done > total)
+        return;
+    struct buffer text = {0};
+    buffer_printf(&text, "backstep: %.0f%% of %" PRIu64 " steps replayed; Ctrl-C ends it\n",
+                  100.0 * (double)done / (double)total, total);
+    gdb_send_console(s, &text);
+    buffer_fini(&text);
+}
+
+/* gdb waits for a resume as long as it takes, and for any other reply only two seconds between two
+ * bytes: an acknowledgement, which means nothing here, keeps it waiting. */
+static void on_second(uv_timer_t *timer)
+{
+    struct gdb_session *s = timer->data;
+    s->seconds++;
+    if (s->awaits == GDB_AWAITS_OK || s->awaits == GDB_AWAITS_RUN)
+        send_raw(s, '+');
+    else if (s->awaits == GDB_AWAITS_STOP && s->seconds % PROGRESS_SECONDS == 0)
+        send_progress(s);
+    if (s->conn)
+        conn_flush(s->conn);
+}
+
+enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits)
+{
+    const struct mover mover = {stopped, s};
+    s->awaits = awaits;
+    s->seconds = 0;
+    movement_began(s->options.movement, &mover);
+    uv_update_time(s->second.loop);
+    uv_timer_start(&s->second, on_second, 1000, 1000);
+    return GDB_MOVED;
+}
+
+/* ---- beginning and end ---- */
+
+static void session_free(uv_handle_t *handle)
+{
+    struct gdb_session *s = handle->data;
+    s->options.ended(s->options.ctx, s->reason[0] ? s->reason : NULL);
+    rsp_framer_fini(&s->framer);
+    gdb_registers_fini(&s->registers);
+    buffer_fini(&s->waiting);
+    buffer_fini(&s->sent);
+    buffer_fini(&s->reply);
+    free(s->points.item);
+    free(s);
+}
+
+static void end(struct gdb_session *s)
+{
+    gdb_points_clear(s);
+    uv_close((uv_handle_t *)&s->second, session_free);
+}
+
+static void on_received(void *ctx)
+{
+    gdb_session_turn(ctx);
+}
+
+static void on_drained(void *ctx)
+{
+    gdb_session_turn(ctx);
+}
+
+/* A resume of ours is ended first: points are not taken away under a machine that moves. */
+static void on_closed(void *ctx, const char *reason)
+{
+    struct gdb_session *s = ctx;
+    s->conn = NULL;
+    if (reason)
+        snprintf(s->reason, sizeof s->reason, "%s", reason);
+    if (s->awaits == GDB_AWAITS_NOTHING) {
+        end(s);
+    } else {
+        s->awaits = GDB_AWAITS_END;
+        movement_interrupt(s->options.movement);
+    }
+}
+
+struct gdb_session *gdb_session_new(uv_loop_t *loop, const struct gdb_session_options *options)
+{
+    static const struct conn_ops ops = {on_received, on_drained, on_closed};
+    struct gdb_session *s = mem_new(1, sizeof *s);
+    s->options = *options;
+    s->conn = options->conn;
+    s->timeline = options->movement->timeline;
+    s->machine = timeline_machine(s->timeline);
+    s->acks = true;
+    s->resume_hart = RSP_THREAD_ANY;
+    rsp_framer_init(&s->framer);
+    gdb_registers_init(&s->registers, s->machine);
+    uv_timer_init(loop, &s->second);
+    s->second.data = s;
+    conn_start(s->conn, &ops, s);
+    return s;
+}
+
+bool gdb_session_ending(const struct gdb_session *s)
+{
+    return !s->conn || conn_closing(s->conn);
+}
+
+void gdb_session_close(struct gdb_session *s, const char *reason)
+{
+    if (s->conn)
+        conn_abort(s->conn, reason);
+}

@@ -1,0 +1,104 @@
+#include "server/movement.h"
+
+#include "base/check.h"
+
+#define SLICE_NS UINT64_C(1000000)
+#define MS_NS UINT64_C(1000000)
+/* Longer waits are cut: a timer of the loop counts milliseconds from now on. */
+#define WAIT_MOST_MS UINT64_C(3600000)
+
+static void run_slice(uv_idle_t *handle);
+
+static void on_deadline(uv_timer_t *handle)
+{
+    movement_wake(handle->data);
+}
+
+void movement_init(struct movement *m, uv_loop_t *loop, struct timeline *timeline,
+                   const struct movement_watcher *watcher)
+{
+    *m = (struct movement){.timeline = timeline, .watcher = *watcher, .stop_at = UINT64_MAX};
+    uv_idle_init(loop, &m->slices);
+    uv_timer_init(loop, &m->deadline);
+    m->slices.data = m;
+    m->deadline.data = m;
+}
+
+void movement_close(struct movement *m)
+{
+    uv_close((uv_handle_t *)&m->slices, NULL);
+    uv_close((uv_handle_t *)&m->deadline, NULL);
+}
+
+bool movement_free(const struct movement *m)
+{
+    return !m->owner.stopped;
+}
+
+static void stopped(struct movement *m, const struct stop *stop)
+{
+    uv_idle_stop(&m->slices);
+    struct mover owner = m->owner;
+    m->owner = (struct mover){0};
+    owner.stopped(owner.ctx, stop);
+    if (movement_free(m))
+        m->watcher.freed(m->watcher.ctx);
+}
+
+/* Only input or an interrupt ends a wait without deadline: then no timer is set. */
+static void wait_for_deadline(struct movement *m)
+{
+    uint64_t ns = timeline_idle_ns(m->timeline);
+    uv_idle_stop(&m->slices);
+    if (ns == UINT64_MAX)
+        return;
+    uint64_t ms = ns / MS_NS + (ns % MS_NS != 0);
+    uv_update_time(m->deadline.loop);
+    uv_timer_start(&m->deadline, on_deadline, ms < WAIT_MOST_MS ? ms : WAIT_MOST_MS, 0);
+}
+
+static void run_slice(uv_idle_t *handle)
+{
+    struct movement *m = handle->data;
+    struct stop stop = {0};
+    m->watcher.offer_input(m->watcher.ctx);
+    enum timeline_status status = timeline_advance(m->timeline, SLICE_NS, &stop);
+    m->watcher.flush_output(m->watcher.ctx);
+    if (status == TIMELINE_STOPPED)
+        stopped(m, &stop);
+    else if (status == TIMELINE_IDLE && !m->watcher.offer_input(m->watcher.ctx))
+        wait_for_deadline(m);
+}
+
+void movement_began(struct movement *m, const struct mover *owner)
+{
+    check(movement_free(m), "movement has an owner");
+    check(timeline_moving(m->timeline), "nothing was begun");
+    m->owner = *owner;
+    uv_idle_start(&m->slices, run_slice);
+}
+
+void movement_continue(struct movement *m)
+{
+    struct timeline *tl = m->timeline;
+    if (timeline_live(tl) && timeline_position(tl) < m->stop_at && m->stop_at != UINT64_MAX)
+        timeline_continue_to(tl, m->stop_at);
+    else
+        timeline_continue(tl);
+}
+
+void movement_interrupt(struct movement *m)
+{
+    if (movement_free(m))
+        return;
+    timeline_interrupt(m->timeline);
+    movement_wake(m);
+}
+
+void movement_wake(struct movement *m)
+{
+    if (movement_free(m))
+        return;
+    uv_timer_stop(&m->deadline);
+    uv_idle_start(&m->slices, run_slice);
+}

@@ -1,0 +1,49 @@
+/* The program's process: one event loop, one timeline, gdb's port, the guest's serial port.
+ *
+ * Made in two steps, because the timeline needs the host's side (server_host) before it exists, and
+ * what can be refused (addresses, files) is to be refused before anything is loaded. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "base/error.h"
+#include "server/address.h"
+#include "server/interpreter.h"
+#include "timeline/timeline.h"
+
+struct server;
+
+struct server_options {
+    const char *gdb;    /* tcp:HOST:PORT, unix:PATH or stdio; NULL: none */
+    const char *serial; /* see serial.h; NULL: null */
+    bool paused;        /* -S: do not run before a debugger says so */
+    bool no_shutdown;   /* a machine that halts is kept, also without a debugger */
+    bool has_stop_at;
+    uint64_t stop_at; /* live runs stop at this position */
+};
+
+/* Opens what the options name; NULL on error. SIGPIPE is ignored from here on. */
+struct server *server_new(const struct server_options *options, struct error *err);
+/* For timeline_options.host: the host's clock, and the serial port as output. Good as long as the
+ * server. */
+struct host server_host(struct server *server);
+/* The timeline stays the caller's and outlives the server. Says on stderr where gdb can connect. */
+bool server_attach(struct server *server, struct timeline *timeline,
+                   const struct interpreter *interpreter, struct error *err);
+
+/* Serve until the end; returns the program's exit status. After server_attach.
+ *   without a debugger: when the machine halts, with what the guest says: power-off and refused
+ *     reset 0, HALT_EXIT its code (folded into 8 bits, never to 0 unless it is 0); at stop_at 0
+ *     when there is no gdb port
+ *   SIGINT, SIGTERM, C-a x in a console, the end of a gdb on stdio: 0 */
+int server_run(struct server *server);
+/* One turn of the loop without waiting, for tests and for who has a loop of his own. False: over,
+ * and *status is the exit status. */
+bool server_turn(struct server *server, int *status);
+/* Make server_run return. */
+void server_quit(struct server *server, int status);
+
+/* Where gdb can connect, with the port that was chosen; NULL: nowhere. */
+const struct address *server_gdb_address(const struct server *server);
+void server_free(struct server *server);
+
+#endif
