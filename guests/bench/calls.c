@@ -10,6 +10,8 @@ __attribute__((noinline, noclone)) static uint64_t fib(uint64_t n)
 
 int main(void)
 {
-    for (;;)
+    for (;;) {
         keep(fib(DEPTH));
+        tick();
+    }
 }

@@ -1,0 +1,38 @@
+/* A server in a process of its own, and the plainest client of its gdb port. */
+#ifndef CLI_BENCH_CLIENT_H
+#define CLI_BENCH_CLIENT_H
+
+#include "base/buffer.h"
+#include "cli/bench_host.h"
+#include "cli/embedded.h"
+#include "rsp/packet.h"
+
+struct bench_client {
+    struct bench_host *host;
+    pid_t pid;
+    int fd;
+    double forward, forward_cpu; /* seconds that the live run took */
+    struct rsp_framer framer;
+    struct buffer in; /* received, not framed yet */
+};
+
+struct bench_stop_reply {
+    double seconds;  /* from the request to the reply */
+    double cpu;      /* that the server used for it */
+    bool begin, end; /* of history */
+};
+
+/* Run the guest to `position` live, in a server, and connect to it. */
+bool bench_client_start(struct bench_client *client, struct bench_host *host,
+                        const struct embedded_file *guest, uint64_t position, struct error *err);
+/* Kills the server. */
+void bench_client_end(struct bench_client *client);
+
+/* Send bs, bc or vCont;c and wait for the stop. */
+bool bench_client_resume(struct bench_client *client, const char *packet,
+                         struct bench_stop_reply *reply, struct error *err);
+bool bench_client_breakpoint(struct bench_client *client, bool set, uint64_t address,
+                             struct error *err);
+bool bench_client_pc(struct bench_client *client, uint64_t *pc, struct error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* QEMU, recording or replaying one of the guests; its position is read over QMP. */
+#ifndef CLI_BENCH_QEMU_H
+#define CLI_BENCH_QEMU_H
+
+#include "base/buffer.h"
+#include "cli/bench_host.h"
+
+struct bench_qemu {
+    struct bench_host *host;
+    pid_t pid;
+    int fd;
+    struct buffer in; /* received, not looked at yet */
+};
+
+/* The first line of --version; false: there is none. */
+bool bench_qemu_version(struct bench_host *host, char *version, size_t size);
+
+/* Start it on the guest's file. It records to, or replays, the file `log`. */
+bool bench_qemu_start(struct bench_qemu *qemu, struct bench_host *host, const char *guest,
+                      const char *log, bool replay, struct error *err);
+/* Kill it. */
+void bench_qemu_end(struct bench_qemu *qemu);
+/* Make a recording end in order, so that it can be replayed. The position goes to *last. */
+bool bench_qemu_finish(struct bench_qemu *qemu, uint64_t *last, struct error *err);
+
+/* It rests while others are measured. */
+void bench_qemu_rest(const struct bench_qemu *qemu, bool rest);
+/* Run on until position n at least. */
+bool bench_qemu_run_to(struct bench_qemu *qemu, uint64_t n, struct error *err);
+/* Run on for `seconds` and sample how many instructions a second that made; *position: where it is
+ * then. It ends at `limit`; nothing is sampled when that leaves less than half the time. */
+bool bench_qemu_measure(struct bench_qemu *qemu, double seconds, uint64_t limit,
+                        struct bench_rates *rates, uint64_t *position, struct error *err);
+
+#endif

@@ -1,0 +1,14 @@
+/* The commands that show where the machine stands and what it is made of. They move nothing. */
+#ifndef CLI_COMMANDS_INFO_H
+#define CLI_COMMANDS_INFO_H
+
+#include "base/buffer.h"
+#include "timeline/timeline.h"
+
+/* A row's function: append lines of text to `out`. */
+typedef void command_fn(struct timeline *tl, const char *argument, struct buffer *out);
+
+command_fn commands_when, commands_info_checkpoints, commands_info_machine, commands_info_harts,
+    commands_info_devices, commands_info_device, commands_info_events;
+
+#endif

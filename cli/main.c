@@ -1,0 +1,80 @@
+/* The program: names of its commands. */
+#include "cli/bench.h"
+#include "cli/demo.h"
+#include "cli/nearest.h"
+#include "cli/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int main_fn(int argc, char **argv);
+
+static main_fn help, version;
+
+static const struct command {
+    const char *name;
+    const char *help; /* NULL: not listed */
+    main_fn *run;
+} command[] = {
+    {"run", "run a machine, recorded, with gdb stepping it in both directions", run_main},
+    {"demo", "see a bug found backwards: the two minutes' introduction", demo_main},
+    {"bench", "measure speed and memory, side by side with QEMU", bench_main},
+    {"help", "this text; `backstep run --help` lists the options of a machine", help},
+    {"version", "the version", version},
+    {"--help", NULL, help},
+    {"-help", NULL, help},
+    {"-h", NULL, help},
+    {"--version", NULL, version},
+    {"-version", NULL, version},
+};
+
+enum { COMMANDS = sizeof command / sizeof *command, BAD = 2 };
+
+static int help(int argc, char **argv)
+{
+    char run[] = "run", wanted[] = "--help";
+    char *run_help[] = {run, wanted, NULL};
+    if (argc > 1 && !strcmp(argv[1], "run"))
+        return run_main(2, run_help);
+    puts("usage: backstep COMMAND [OPTION]...\n\n"
+         "A RISC-V machine that gdb can run backwards.\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (command[i].help)
+            printf("  %-10s%s\n", command[i].name, command[i].help);
+    return 0;
+}
+
+static int version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts("backstep " BACKSTEP_VERSION);
+    return 0;
+}
+
+static int unknown(const char *word)
+{
+    const char *meant = nearest(word, &command[0].name, sizeof *command, COMMANDS);
+    if (meant)
+        fprintf(stderr, "backstep: unknown command `%s`: did you mean `%s`?\n", word, meant);
+    else
+        fprintf(stderr, "backstep: unknown command `%s`: `backstep help` lists them\n", word);
+    return BAD;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (!strcmp(command[i].name, argv[1]))
+            return command[i].run(argc - 1, argv + 1);
+    return unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        exit(dispatch(argc, argv));
+    fprintf(stderr, "backstep: no command: `backstep help` lists them, `backstep demo` shows what "
+                    "it is about\n");
+    exit(BAD);
+}
