@@ -25,6 +25,8 @@ static const struct command command[] = {
      "N may be written 1500000, 1,500,000 or 1.5e6. gdb keeps showing the registers it has\n"
      "already read: `maint flush register-cache` and then `frame` show the new place.",
      run_goto},
+    {"disassemble", "d", "[ADDR N]", "N instructions from an address on; by default 10 from the pc",
+     commands_disassemble},
     {"info checkpoints", "i c", NULL, "what is kept of history, and what that costs",
      commands_info_checkpoints},
     {"info machine", "i m", NULL, "the machine and its time", commands_info_machine},

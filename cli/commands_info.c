@@ -1,10 +1,12 @@
 #include "cli/commands_info.h"
 
+#include "cli/disassemble.h"
 #include "cli/nearest.h"
 #include "cli/numbers.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- when ---- */
@@ -241,4 +243,47 @@ void commands_info_events(struct timeline *tl, const char *argument, struct buff
     number_format_size(info.log_bytes, bytes);
     buffer_printf(out, "%" PRIu64 " events from outside, %s of log; %" PRIu64 " resets\n",
                   info.events, bytes, info.resets);
+}
+
+/* ---- code ---- */
+
+enum { LINES_DEFAULT = 10, LINES_MAX = 1000, INSN_MAX = 4 };
+
+/* "[ADDRESS [COUNT]]" */
+static bool parse_place(const char *argument, uint64_t *address, uint64_t *count)
+{
+    char first[64] = "", second[64] = "";
+    char *end;
+    if (sscanf(argument, "%63s %63s", first, second) < 1)
+        return true;
+    *address = strtoull(first, &end, 0);
+    if (*end)
+        return false;
+    return !second[0] || (number_parse(second, count) && *count && *count <= LINES_MAX);
+}
+
+void commands_disassemble(struct timeline *tl, const char *argument, struct buffer *out)
+{
+    const struct machine *m = timeline_machine(tl);
+    unsigned hart = m->state.running;
+    uint64_t pc = m->cpu[hart]->ops->pc(m->cpu[hart]), address = pc, count = LINES_DEFAULT;
+    if (!parse_place(argument, &address, &count)) {
+        buffer_printf(out,
+                      "disassemble takes an address and a number of lines up to %d, not `%s`\n",
+                      LINES_MAX, argument);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        uint8_t bytes[INSN_MAX];
+        size_t size = timeline_read_some(tl, hart, address, bytes, sizeof bytes);
+        /* A compressed instruction may be the last thing there is. */
+        if (!size)
+            size = timeline_read_some(tl, hart, address, bytes, 2);
+        buffer_printf(out, "%s 0x%016" PRIx64 ": ", address == pc ? "=>" : "  ", address);
+        unsigned used = disassemble_one(bytes, size, address, out);
+        buffer_append_string(out, used ? "\n" : "no code can be read here\n");
+        if (!used)
+            return;
+        address += used;
+    }
 }

@@ -9,6 +9,6 @@
 typedef void command_fn(struct timeline *tl, const char *argument, struct buffer *out);
 
 command_fn commands_when, commands_info_checkpoints, commands_info_machine, commands_info_harts,
-    commands_info_devices, commands_info_device, commands_info_events;
+    commands_info_devices, commands_info_device, commands_info_events, commands_disassemble;
 
 #endif

@@ -159,8 +159,7 @@ static void start(struct builder *b, struct riscv_shared *shared, bool check)
 /* Operands that name an address are made relative to the block. */
 static void append(struct builder *b, const struct decoded *d)
 {
-    bool relative = d->id == OP_AUIPC || d->id == OP_JAL || d->id == OP_J ||
-                    (d->id >= OP_BEQ && d->id <= OP_BGEU);
+    bool relative = d->id == OP_AUIPC || riscv_jumps_by((enum op_id)d->id);
     b->offset[b->steps] = (uint16_t)b->bytes;
     b->op[b->ops++] = (struct op){b->shared->labels[d->id],
                                   d->imm + (relative ? (int32_t)b->bytes : 0),

@@ -326,6 +326,7 @@ enter_trap:
     goto resample;
 
 hit:
+    hart_unmark_fetch(h);
     left = now;
     exit = CPU_HIT;
 out:
@@ -582,7 +583,9 @@ op_ILLEGAL:
 
 enum cpu_exit hart_run(struct cpu *cpu, uint64_t budget)
 {
-    return run(hart_of(cpu), budget, NULL);
+    struct hart *h = hart_of(cpu);
+    h->marks = 0;
+    return run(h, budget, NULL);
 }
 
 const void *const *hart_labels(void)

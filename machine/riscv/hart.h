@@ -135,6 +135,13 @@ struct hart {
     struct tlb read[REGIMES], write[REGIMES];
     struct fetch_entry fetch[REGIMES][FETCH_ENTRIES];
     bool fetch_used[REGIMES];
+    /* Leaf entries as they were before the fetch of the step at `marked_at` set their A bits: when
+     * a watched access stops that step, it has not happened. In a run only. */
+    struct {
+        uint64_t pa, pte;
+    } marked[2];
+    unsigned marks;
+    uint64_t marked_at;
 };
 
 /* hart.c: the interrupt inputs as mip shows them. */
@@ -182,6 +189,9 @@ enum result hart_manage_block(struct hart *h, uint64_t va);
 bool hart_translate_fetch(struct hart *h, uint64_t va, unsigned size, uint64_t *pa, bool *keep);
 /* Without side effects, PMP included. */
 bool hart_translate_look(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
+
+/* The present step is not made after all: take back what its fetch has marked. */
+void hart_unmark_fetch(struct hart *h);
 
 void hart_flush_data(struct hart *h);
 void hart_flush_writes(struct hart *h);

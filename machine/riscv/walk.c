@@ -1,7 +1,10 @@
 #include "machine/riscv/walk.h"
 
+#include "base/check.h"
 #include "base/endian.h"
 #include "machine/riscv/code.h"
+
+#include <inttypes.h>
 
 enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_A = 64, PTE_D = 128 };
 #define PTE_PPN_MASK ((1ull << 44) - 1)
@@ -52,6 +55,27 @@ static void set_accessed(struct hart *h, uint64_t pa, uint64_t pte)
         code_page_written(h->shared, page, pa & (RAM_PAGE_SIZE - 1), 8);
 }
 
+static void note_mark(struct hart *h, uint64_t pa, uint64_t pte)
+{
+    uint64_t now = machine_position(h->m);
+    if (h->marked_at != now)
+        h->marks = 0;
+    check(h->marks < 2, "a fetch at %" PRIu64 " marks a third entry", now);
+    h->marked_at = now;
+    h->marked[h->marks].pa = pa;
+    h->marked[h->marks++].pte = pte;
+}
+
+void hart_unmark_fetch(struct hart *h)
+{
+    if (h->marked_at != machine_position(h->m))
+        return;
+    while (h->marks) {
+        h->marks--;
+        ram_write(&h->m->ram, h->marked[h->marks].pa, &h->marked[h->marks].pte, 8);
+    }
+}
+
 /* Check the leaf and bring its A and D bits up to date. */
 static bool finish_leaf(struct hart *h, uint64_t at, uint64_t pte, enum cpu_access access,
                         enum priv priv, bool look, struct walk *w, enum cause *cause)
@@ -67,6 +91,8 @@ static bool finish_leaf(struct hart *h, uint64_t at, uint64_t pte, enum cpu_acce
         *cause = access_fault[access];
         if (!pmp_allows(h, at, 8, CPU_WRITE, PRIV_S, &uniform))
             return false;
+        if (!look && access == CPU_FETCH)
+            note_mark(h, at, pte);
         if (!look)
             set_accessed(h, at, want);
     }
