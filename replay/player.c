@@ -73,6 +73,7 @@ void player_attach(struct player *p, uint64_t next)
 {
     check(next <= log_count(p->log), "event %" PRIu64 " of %" PRIu64, next, log_count(p->log));
     p->next = next;
+    p->warped_at = POSITION_NONE;
     p->failure = (struct error)ERROR_INIT;
     p->machine->door = (struct door){&ops, p};
 }
@@ -162,9 +163,10 @@ enum machine_stop player_run(struct player *p, uint64_t until)
         if (stop != MACHINE_IDLE || machine_position(m) == run_limit(p, until))
             continue;
         uint64_t deadline = machine_next_deadline(m);
-        if (deadline != CLOCK_NEVER)
+        if (deadline != CLOCK_NEVER) {
+            p->warped_at = machine_position(m);
             machine_idle_until(m, deadline);
-        else if (!stuck(p, "the machine waits for ever"))
+        } else if (!stuck(p, "the machine waits for ever"))
             return MACHINE_IDLE;
     }
     return MACHINE_HALTED;

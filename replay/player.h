@@ -15,6 +15,7 @@ struct player {
     const struct log *log;
     uint64_t next;        /* index of the next event */
     struct error failure; /* code ERROR_DIVERGED once machine and log do not agree, else 0 */
+    uint64_t warped_at;   /* position of the last warp over idle time, POSITION_NONE */
 };
 
 /* Become the machine's door, with `next` the next event, and forget any failure; `machine` and
@@ -33,8 +34,8 @@ uint64_t player_next_position(const struct player *p);
  * MACHINE_LIMIT: it stands at `until`, or behind a step of machine->step_cpu made in this call,
  * with all events stamped <= its position delivered, no further idle time passed; `next` belongs to
  * this state. MACHINE_HIT: before the step that is hit; events stamped with its position are
- * delivered.
- */
+ * delivered. The idle time before that step has passed when warped_at is the position: the state is
+ * then not that of MACHINE_LIMIT there. */
 enum machine_stop player_run(struct player *p, uint64_t until);
 
 #endif

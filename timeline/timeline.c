@@ -248,6 +248,21 @@ static enum timeline_status finish_diverged(struct timeline *tl, struct stop *st
 
 /* ---- forward ---- */
 
+/* Stop at a hit that a replay found behind idle time: come here anew, without that time. */
+static enum timeline_status land_before_idle(struct timeline *tl, const struct stop *stop,
+                                             struct reported report)
+{
+    uint64_t here = machine_position(tl->m);
+    tl->op.phase = PHASE_LAND;
+    tl->op.target = tl->op.start = here;
+    tl->op.found = *stop;
+    tl->op.report = report;
+    tl->m->step_cpu = MACHINE_CPUS;
+    points_disarm(tl);
+    run_restore(tl, history_at(tl, here));
+    return TIMELINE_RUNNING;
+}
+
 static enum timeline_status finish_hit(struct timeline *tl, struct stop *stop)
 {
     uint64_t step = tl->seen.hit.position;
@@ -256,6 +271,8 @@ static enum timeline_status finish_hit(struct timeline *tl, struct stop *stop)
         report.kinds |= tl->reported.kinds;
     *stop = (struct stop){0};
     points_describe(tl, stop);
+    if (!tl->live && tl->player.warped_at == step)
+        return land_before_idle(tl, stop, report);
     return finish(tl, stop, report);
 }
 

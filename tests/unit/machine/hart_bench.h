@@ -254,6 +254,16 @@ static inline void run_forgetful(struct hart_bench *b, uint64_t until)
     }
 }
 
+/* x5 = VA of data, x6 = VA of its leaf entry, x7 = another entry for it. */
+static inline void data_registers(struct hart_bench *p)
+{
+    p->s->x[5] = DATA * PAGE;
+    p->s->x[6] = LEAVES * PAGE + DATA * 8;
+    p->s->x[7] = pte(DATA_2, PTE_FRESH);
+    poke_64(p, pa(DATA, 0), 0x11);
+    poke_64(p, pa(DATA_2, 0), 0x22);
+}
+
 typedef void setup_fn(struct hart_bench *b, uint64_t seed);
 
 static inline void start(struct hart_bench *b, setup_fn *setup, uint64_t seed, unsigned harts)

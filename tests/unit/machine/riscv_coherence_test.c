@@ -4,22 +4,6 @@
 
 static struct hart_bench b;
 
-#define RUN(setup, harts, steps)                                                                   \
-    run_all_ways(&b, setup, 1, harts, steps);                                                      \
-    (void)0
-
-TestSuite(coherence, .timeout = 0);
-
-/* x5 = VA of data, x6 = VA of its leaf entry, x7 = another entry for it. */
-static void data_registers(struct hart_bench *p)
-{
-    p->s->x[5] = DATA * PAGE;
-    p->s->x[6] = LEAVES * PAGE + DATA * 8;
-    p->s->x[7] = pte(DATA_2, PTE_FRESH);
-    poke_64(p, pa(DATA, 0), 0x11);
-    poke_64(p, pa(DATA_2, 0), 0x22);
-}
-
 static void entry_of_data(struct hart_bench *p, uint64_t seed)
 {
     (void)seed;
@@ -29,7 +13,7 @@ static void entry_of_data(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, store_over_the_entry_of_data_in_use)
 {
-    RUN(entry_of_data, 1, 8);
+    run_all_ways(&b, entry_of_data, 1, 1, 8);
     cr_assert(b.s->x[10] == 0x11 && b.s->x[11] == 0x22);
     cr_assert_eq(peek_64(&b, pa(DATA, 8)), 0x11);
     cr_assert_eq(peek_64(&b, pa(DATA_2, 8)), 0x22);
@@ -64,13 +48,17 @@ static void entry_by_other_stores(struct hart_bench *p, uint64_t seed)
     case 5:
         first = sh(8, 6, 1);
         break;
+    case 6:
+        p->s->x[8] = p->s->x[7] << 32;
+        first = sd(8, 6, -4);
+        break;
     }
     PROGRAM(p, CODE, ld(10, 5, 0), first, second, ld(11, 5, 0));
 }
 
 Test(coherence, every_kind_of_store_counts)
 {
-    for (uint64_t kind = 0; kind < 6; kind++) {
+    for (uint64_t kind = 0; kind < 7; kind++) {
         run_all_ways(&b, entry_by_other_stores, kind, 1, 6);
         cr_assert_eq(b.s->x[10], 0x11);
         cr_assert_eq(b.s->x[11], 0x22, "kind %lu: %#lx", kind, b.s->x[11]);
@@ -87,7 +75,7 @@ static void entries_zeroed(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, a_zeroed_block_of_entries)
 {
-    RUN(entries_zeroed, 1, 40);
+    run_all_ways(&b, entries_zeroed, 1, 1, 40);
     cr_assert(b.s->x[10] == 0x11 && b.s->x[11] == 0);
     cr_assert_eq(b.s->x[30], 2, "both faulted");
     cr_assert_eq(peek_64(&b, pa(DATA, 0)), 0x11);
@@ -128,7 +116,7 @@ static void entry_of_code(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, store_over_the_entry_of_the_running_code)
 {
-    RUN(entry_of_code, 1, 6);
+    run_all_ways(&b, entry_of_code, 1, 1, 6);
     cr_assert(b.s->x[10] == 1 && b.s->x[11] == 2 && b.s->x[12] == 2);
     bench_fini(&b);
 }
@@ -150,131 +138,33 @@ static void entry_of_loop(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, a_chained_loop_under_a_new_entry)
 {
-    RUN(entry_of_loop, 1, 70);
+    run_all_ways(&b, entry_of_loop, 1, 1, 70);
     cr_assert_eq(b.s->x[10], 3 + 6 * 100);
     bench_fini(&b);
 }
 
-static void next_instruction(struct hart_bench *p, uint64_t seed)
-{
-    p->s->x[5] = CODE * PAGE;
-    p->s->x[7] = addi(12, 0, 2);
-    p->s->f[7] = p->s->x[7] | (uint64_t)addi(13, 0, 2) << 32;
-    uint32_t store = seed == 0 ? sw(7, 5, 8) : seed == 1 ? fsd(7, 5, 8) : amo(1, 2, 0, 7, 6);
-    p->s->x[6] = CODE * PAGE + 8;
-    PROGRAM(p, CODE, addi(11, 0, 1), store, addi(12, 0, 1), addi(13, 0, 1));
-}
-
-Test(coherence, store_to_the_next_instruction)
-{
-    for (uint64_t kind = 0; kind < 3; kind++) {
-        run_all_ways(&b, next_instruction, kind, 1, 6);
-        cr_assert_eq(b.s->x[12], 2, "kind %lu", kind);
-        bench_fini(&b);
-    }
-}
-
-/* A compressed instruction becomes two halves of a longer one and the other way round. */
-static void next_of_other_size(struct hart_bench *p, uint64_t seed)
-{
-    p->s->x[5] = CODE * PAGE;
-    p->s->x[7] = seed ? addi(12, 12, 64) : 0x06050605; /* c.addi x12, 1 twice */
-    PROGRAM(p, CODE, addi(12, 0, 0), addi(11, 0, 1), sw(7, 5, 12),
-            seed ? 0x06050605u : addi(12, 12, 64));
-}
-
-Test(coherence, store_that_changes_where_instructions_begin)
-{
-    RUN(next_of_other_size, 1, 8);
-    cr_assert_eq(b.s->x[12], 64);
-    bench_fini(&b);
-    run_all_ways(&b, next_of_other_size, 0, 1, 8);
-    cr_assert_eq(b.s->x[12], 2);
-    bench_fini(&b);
-}
-
-/* A loop whose addend counts up: the immediate is at bit 20 of the instruction. */
-static void growing_loop(struct hart_bench *p, uint64_t seed)
+/* Two pages that jump to each other; in the fifth round the second becomes another one, by a store
+ * in a block that is not the one that jumps. */
+static void entry_of_jump_target(struct hart_bench *p, uint64_t seed)
 {
     (void)seed;
-    p->s->x[5] = CODE * PAGE;
-    p->s->x[6] = 1 << 20;
-    p->s->x[20] = 10;
-    PROGRAM(p, CODE, addi(10, 10, 0), lw(7, 5, 0), add(7, 7, 6), sw(7, 5, 0), addi(20, 20, -1),
-            bne(20, 0, -20));
+    p->s->x[6] = LEAVES * PAGE + CODE_2 * 8;
+    p->s->x[7] = pte(CODE_3, PTE_FRESH);
+    p->s->x[8] = DATA * PAGE;
+    p->s->x[20] = 9;
+    PROGRAM(p, CODE, addi(20, 20, -1), addi(21, 20, -5), bne(21, 0, 8), addi(8, 6, 0), sd(7, 8, 0),
+            bne(20, 0, 8), SELF_LOOP, jal(0, PAGE - 28));
+    PROGRAM(p, CODE_2, addi(10, 10, 1), jal(0, -PAGE - 4));
+    PROGRAM(p, CODE_3, addi(10, 10, 100), jal(0, -PAGE - 4));
 }
 
-Test(coherence, a_loop_that_changes_itself)
+Test(coherence, a_loop_over_two_pages_under_a_new_entry)
 {
-    RUN(growing_loop, 1, 64);
-    cr_assert_eq(b.s->x[10], 45);
+    run_all_ways(&b, entry_of_jump_target, 1, 1, 80);
+    cr_assert_eq(b.s->x[10], 3 + 5 * 100);
     bench_fini(&b);
 }
 
-/* Data in the page of the code that uses it: on a line of its own, or on the code's. */
-static void data_beside_code(struct hart_bench *p, uint64_t seed)
-{
-    p->s->x[5] = CODE * PAGE + (seed ? 32 : 512);
-    p->s->x[20] = 10;
-    PROGRAM(p, CODE, ld(10, 5, 0), addi(10, 10, 3), sd(10, 5, 0), addi(20, 20, -1),
-            bne(20, 0, -16));
-}
-
-Test(coherence, code_and_data_in_one_page)
-{
-    for (uint64_t near = 0; near < 2; near++) {
-        run_all_ways(&b, data_beside_code, near, 1, 54);
-        cr_assert_eq(peek_64(&b, pa(CODE, near ? 32 : 512)), 30);
-        bench_fini(&b);
-    }
-}
-
-/* The code runs at one address and is written through another. */
-static void written_through_alias(struct hart_bench *p, uint64_t seed)
-{
-    (void)seed;
-    poke_64(p, pa(LEAVES, 50 * 8), pte(CODE, PTE_FRESH));
-    p->s->x[5] = 50 * PAGE;
-    p->s->x[6] = CODE * PAGE;
-    p->s->x[7] = addi(12, 12, 16);
-    PROGRAM(p, CODE, addi(12, 12, 1), sw(7, 5, 0), bne(12, 15, 8), SELF_LOOP, addi(15, 12, 16),
-            jalr(0, 5, 0));
-}
-
-Test(coherence, aliases_of_a_code_page)
-{
-    RUN(written_through_alias, 1, 24);
-    cr_assert_eq(b.s->x[12], 17);
-    cr_assert_eq(b.s->pc, 50 * PAGE + 12, "the second round was at the other address");
-    bench_fini(&b);
-}
-
-/* The code is on the same line of the leaf table as entries that get their A and D bits. */
-static void code_beside_entries(struct hart_bench *p, uint64_t seed)
-{
-    (void)seed;
-    poke_64(p, pa(LEAVES, 72 * 8), pte(DATA, PTE_FRESH));
-    poke_64(p, pa(LEAVES, 73 * 8), pte(DATA_2, PTE_FRESH));
-    const uint32_t code[] = {ld(10, 5, 0),    addi(11, 11, 1), sd(11, 5, 0), ld(10, 6, 0),
-                             addi(11, 11, 1), sd(11, 6, 0),    SELF_LOOP};
-    poke(p, pa(LEAVES, 74 * 8), code, sizeof code);
-    p->s->pc = LEAVES * PAGE + 74 * 8;
-    p->s->x[5] = 72 * PAGE;
-    p->s->x[6] = 73 * PAGE;
-}
-
-Test(coherence, accessed_and_dirty_bits_beside_code)
-{
-    RUN(code_beside_entries, 1, 9);
-    cr_assert_eq(peek_64(&b, pa(LEAVES, 72 * 8)), pte(DATA, PTE_USED));
-    cr_assert_eq(peek_64(&b, pa(LEAVES, 73 * 8)), pte(DATA_2, PTE_USED));
-    cr_assert_eq(peek_64(&b, pa(DATA_2, 0)), 2);
-    bench_fini(&b);
-}
-
-/* A program that is its own leaf entry: setting the A bit changes what it does. The bit is bit 6
- * of the word, in rd: x8 becomes x8 too only if bit 6 of the entry's low word is not the opcode's.
- */
 static void bits_are_read_back(struct hart_bench *p, uint64_t seed)
 {
     (void)seed;
@@ -285,7 +175,7 @@ static void bits_are_read_back(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, accessed_and_dirty_bits_are_set_at_their_step)
 {
-    RUN(bits_are_read_back, 1, 13);
+    run_all_ways(&b, bits_are_read_back, 1, 1, 13);
     cr_assert_eq(b.s->x[20], pte(DATA, 0x0f));
     cr_assert_eq(b.s->x[21], pte(DATA, 0x4f));
     cr_assert_eq(b.s->x[22], pte(DATA, 0xcf));
@@ -315,7 +205,7 @@ static void superpages(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, superpages)
 {
-    RUN(superpages, 1, 10);
+    run_all_ways(&b, superpages, 1, 1, 10);
     cr_assert(b.s->x[10] == 0x11 && b.s->x[11] == 0x11 && b.s->x[12] == 0x11);
     cr_assert_eq(b.s->x[30], 0);
     bench_fini(&b);
@@ -326,7 +216,7 @@ Test(coherence, superpages)
     bench_fini(&b);
 }
 
-/* A superpage over memory that is not there, in part: misaligned ones fault. */
+/* The running code is moved with the superpage it is in. */
 static void code_in_superpage(struct hart_bench *p, uint64_t seed)
 {
     (void)seed;
@@ -340,7 +230,7 @@ static void code_in_superpage(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, code_in_a_superpage)
 {
-    RUN(code_in_superpage, 1, 5);
+    run_all_ways(&b, code_in_superpage, 1, 1, 5);
     cr_assert(b.s->x[10] == 1 && b.s->x[11] == 2);
     bench_fini(&b);
 }
@@ -363,7 +253,7 @@ static void satp_switches(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, satp_switches)
 {
-    RUN(satp_switches, 1, 26);
+    run_all_ways(&b, satp_switches, 1, 1, 26);
     cr_assert_eq(b.s->x[12], 0x11 + 0x22 + 0x11);
     cr_assert_eq(peek_64(&b, pa(DATA, 8)), 0x44);
     cr_assert_eq(peek_64(&b, pa(DATA_2, 8)), 0x33);
@@ -449,7 +339,7 @@ static void table_by_physical_address(struct hart_bench *p, uint64_t seed)
 
 Test(coherence, a_table_written_by_its_physical_address)
 {
-    RUN(table_by_physical_address, 1, 16);
+    run_all_ways(&b, table_by_physical_address, 1, 1, 16);
     cr_assert(b.s->x[10] == 0x11 && b.s->x[11] == 0x22 && b.s->x[12] == 0x11);
     cr_assert_eq(peek_64(&b, pa(DATA_2, 8)), 0x22);
     bench_fini(&b);
@@ -487,21 +377,6 @@ Test(coherence, two_harts)
 /* What no instruction writes: a debugger, a restore. */
 Test(coherence, writes_from_outside)
 {
-    start(&b, growing_loop, 0, 1);
-    uint32_t insn = addi(10, 10, 1000);
-    machine_run(&b.m, 5);
-    poke(&b, pa(CODE, 0), &insn, 4);
-    machine_run(&b.m, 7);
-    cr_assert_eq(b.s->x[10], 1000);
-    uint8_t page[PAGE] = {0};
-    PROGRAM(&b, CODE_2, addi(10, 0, 5));
-    memcpy(page, ram_at(&b.m.ram, pa(CODE_2, 0)), PAGE);
-    b.s->pc = CODE * PAGE;
-    ram_restore_page(&b.m.ram, CODE, page);
-    machine_run(&b.m, 9);
-    cr_assert_eq(b.s->x[10], 5);
-    bench_fini(&b);
-
     start(&b, entry_of_data, 0, 1);
     machine_run(&b.m, 2);
     poke_64(&b, pa(LEAVES, DATA * 8), pte(DATA_2, PTE_FRESH));
@@ -509,4 +384,46 @@ Test(coherence, writes_from_outside)
     machine_run(&b.m, 3);
     cr_assert_eq(b.s->x[10], 0x22);
     bench_fini(&b);
+}
+
+/* MXR makes code readable; without it the cached translation is worth nothing. */
+static void mxr_switches(struct hart_bench *p, uint64_t seed)
+{
+    (void)seed;
+    data_registers(p);
+    poke_64(p, pa(LEAVES, DATA * 8), pte(DATA, 0x09));
+    p->s->x[7] = MSTATUS_MXR;
+    PROGRAM(p, CODE, csrrs(0, 0x100, 7), ld(10, 5, 0), csrrc(0, 0x100, 7), ld(11, 5, 0),
+            csrrs(0, 0x100, 7), ld(12, 5, 0));
+}
+
+Test(coherence, mxr_switches)
+{
+    run_all_ways(&b, mxr_switches, 1, 1, 25);
+    cr_assert(b.s->x[10] == 0x11 && b.s->x[11] == 0 && b.s->x[12] == 0x11);
+    cr_assert_eq(b.s->x[30], 1);
+    bench_fini(&b);
+}
+
+/* The turn ends with `pause`, and takes the reservation with it; alone, a hart keeps it. */
+static void pause_between_lr_and_sc(struct hart_bench *p, uint64_t seed)
+{
+    (void)seed;
+    data_registers(p);
+    bench_hart(p, p->m.config.cpus - 1)->x[5] = DATA * PAGE;
+    PROGRAM(p, CODE, amo(2, 3, 10, 0, 5), PAUSE_INSN, addi(11, 0, 7), amo(3, 3, 12, 11, 5));
+}
+
+Test(coherence, turns_and_reservations)
+{
+    for (unsigned harts = 1; harts <= 2; harts++) {
+        run_all_ways(&b, pause_between_lr_and_sc, 0, harts, 40);
+        cr_assert_eq(b.s->x[12], harts - 1);
+        bench_fini(&b);
+        start(&b, pause_between_lr_and_sc, 0, harts);
+        machine_run(&b.m, 2);
+        cr_assert_eq(b.m.state.running, harts - 1);
+        cr_assert_eq(b.s->reserved, harts == 1 ? 4 : 0);
+        bench_fini(&b);
+    }
 }

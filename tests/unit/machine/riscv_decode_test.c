@@ -402,7 +402,7 @@ Test(decode, illegal_instructions_keep_their_bits)
         0x0000102f, /* AMO on a halfword */
         0x1010202f, /* lr with rs2 */
         0x2800202f, /* AMO of no operation */
-        0x02001013, /* slli with a bit above the amount that is nothing */
+        0x04001013, /* slli with a bit above the amount that is nothing */
         0x8000001b | 1 << 12,
         0x0200501b, /* srliw by 32 */
         0x04000033, /* OP with funct7 2 */

@@ -185,6 +185,22 @@ Test(points, each_kind_of_access)
     }
 }
 
+/* An AMO whose read has been answered and whose write is refused has failed. */
+Test(points, an_amo_on_a_rom_faults)
+{
+    static struct hart_bench b;
+    size_t count, n = 0;
+    const struct access *list = accesses(&count);
+    while (strcmp(list[n].name, "ROM amo"))
+        n++;
+    start(&b, setup_access, n, 1);
+    machine_run(&b.m, 2);
+    cr_assert_eq(b.s->mcause, CAUSE_STORE_ACCESS);
+    cr_assert_eq(b.s->mtval, 63 * PAGE);
+    cr_assert_eq(b.s->x[10], 0);
+    bench_fini(&b);
+}
+
 /* Stopped, the machine is the one that was run to that position; it stops there again, and goes on
  * as if it never had. */
 Test(points, stopping_before_an_access_changes_nothing)

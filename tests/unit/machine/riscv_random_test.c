@@ -33,7 +33,7 @@ static uint32_t random_instruction(uint64_t r)
     case 6:
         return lw(rd, base, offset + 2);
     case 7:
-        return ld(rd, base, offset - 4 & 4095);
+        return ld(rd, base, (offset - 4) & 4095);
     case 8:
         return sd(rs, 7, offset);
     case 9:
@@ -65,7 +65,7 @@ static uint32_t random_instruction(uint64_t r)
     case 22:
         return r >> 50 & 1 ? csrrw(0, 0x100, 28) : csrrw(0, 0x100, 29);
     default:
-        return sd(rs, 9, offset - 3 & 4095);
+        return sd(rs, 9, (offset - 3) & 4095);
     }
 }
 

@@ -19,7 +19,7 @@ struct guest {
     uint64_t quantum;                        /* 0: as the board has it */
 };
 
-/* The board in reset, at position 0. Skips the test when the guests are not built. Free with
+/* The board in reset, at position 0. Fails the test when the guests are not built. Free with
  * riscv_virt_free. */
 struct riscv_virt *guest_new(const struct guest *g);
 /* The address of a symbol of the guest. */
@@ -47,15 +47,17 @@ struct step {
     uint64_t pc; /* of the hart that makes it */
     uint32_t hart;
     bool interrupt;      /* an interrupt entry */
+    bool idle;           /* idle time passes before it */
     size_t first_access; /* up to the next step's */
 };
 
 struct trace {
     unsigned harts;
-    uint64_t steps;    /* positions are 0 to steps */
-    struct step *step; /* steps + 1, the last only for first_access */
-    uint64_t *digest;  /* of each position, its events delivered */
-    uint64_t *pc;      /* of hart h at position n: [n * harts + h] */
+    uint64_t steps;        /* positions are 0 to steps */
+    struct step *step;     /* steps + 1, the last only for first_access */
+    uint64_t *digest;      /* of each position, its events delivered */
+    uint64_t *idle_digest; /* the same where the step is idle, that time passed */
+    uint64_t *pc;          /* of hart h at position n: [n * harts + h] */
     struct access *access;
     size_t accesses, access_capacity;
     bool stuck; /* ended in idleness, else by a halt or the limit */
@@ -89,8 +91,13 @@ void bench_fini(struct bench *b);
 /* Make history live up to `limit`, typing on the way; stops early when the guest ends. */
 struct stop bench_live(struct bench *b, const struct typed *typed, size_t count, uint64_t limit);
 struct stop bench_seek(struct bench *b, uint64_t position);
-/* The present state is the trace's there; `seed` and `what`, if any, for the message. */
+/* The present state is the trace's there. A live stop in the middle of idle time, or behind it,
+ * keeps that time in the log: where the trace is idle its state behind that is right too.
+ * bench_check_strictly: only that of a straight run to there. `seed` and `what`, if any, for the
+ * message. */
 void bench_check(const struct bench *b, const struct trace *t, uint64_t seed, const char *what);
+void bench_check_strictly(const struct bench *b, const struct trace *t, uint64_t seed,
+                          const char *what);
 
 /* A reproducible stream. */
 struct random {

@@ -22,8 +22,7 @@ bool model_watch_at(const struct model *m, uint64_t step)
     const struct step *s = &m->t->step[step];
     for (size_t i = s->first_access; i < s[1].first_access; i++)
         for (unsigned p = 0; p < m->points; p++)
-            if (m->point[p].kinds != HIT_EXECUTE &&
-                point_touches(&m->point[p], &m->t->access[i]))
+            if (m->point[p].kinds != HIT_EXECUTE && point_touches(&m->point[p], &m->t->access[i]))
                 return true;
     return false;
 }
@@ -151,8 +150,7 @@ static const char *check_watch(const struct model *m, const struct stop *stop, u
         for (unsigned p = 0; p < m->points; p++) {
             const struct model_point *point = &m->point[p];
             const struct access *access = &m->t->access[i];
-            uint64_t first =
-                access->address > point->address ? access->address : point->address;
+            uint64_t first = access->address > point->address ? access->address : point->address;
             if (point->kinds == stop->kinds && point->kinds != HIT_EXECUTE &&
                 point_touches(point, access) && first == stop->address)
                 return NULL;
@@ -164,8 +162,8 @@ static const char *check_watch(const struct model *m, const struct stop *stop, u
 static const char *check_interrupted(const struct model *m, const struct model_move *move,
                                      const struct answers *a, const struct stop *stop)
 {
-    bool back = move->op == OP_REVERSE_CONTINUE || move->op == OP_REVERSE_STEP ||
-                move->op == OP_SEEK;
+    bool back =
+        move->op == OP_REVERSE_CONTINUE || move->op == OP_REVERSE_STEP || move->op == OP_SEEK;
     uint64_t last = a->answer[a->count - 1].position;
     if (back && stop->position != m->position)
         return "interrupted, but not back where it began";
@@ -190,7 +188,7 @@ const char *model_take(struct model *m, const struct model_move *move, const str
                     : x->reason == STOP_WATCH ? check_watch(m, stop, x->step)
                                               : NULL;
             /* A movement that goes nowhere leaves open what was reported before. */
-            m->reported = x->reason == STOP_WATCH ? REPORTED_YES
+            m->reported = x->reason == STOP_WATCH                        ? REPORTED_YES
                           : stop->position == m->position && m->reported ? REPORTED_MAYBE
                                                                          : REPORTED_NO;
             if (x->reason == STOP_WATCH)
@@ -240,8 +238,9 @@ void model_describe(const struct model *m, const struct model_move *move, const 
 {
     static const char *const ops[] = {"continue",         "continue_to",  "step", "step_range",
                                       "reverse_continue", "reverse_step", "seek"};
-    buffer_printf(out, "%s hart %u [%#" PRIx64 ",%#" PRIx64 ") target %" PRIu64 " from %" PRIu64
-                       " tip %" PRIu64 " of %" PRIu64 "; reported %d step %" PRIu64 "; expected",
+    buffer_printf(out,
+                  "%s hart %u [%#" PRIx64 ",%#" PRIx64 ") target %" PRIu64 " from %" PRIu64
+                  " tip %" PRIu64 " of %" PRIu64 "; reported %d step %" PRIu64 "; expected",
                   ops[move->op], move->hart, move->low, move->high, move->target, m->position,
                   m->tip, m->t->steps, m->reported, m->reported_step);
     for (unsigned i = 0; i < a->count; i++)
@@ -249,6 +248,6 @@ void model_describe(const struct model *m, const struct model_move *move, const 
                       a->answer[i].position);
     buffer_append_string(out, "; points");
     for (unsigned i = 0; i < m->points; i++)
-        buffer_printf(out, " (%u %#" PRIx64 " %" PRIu64 ")", m->point[i].kinds,
-                      m->point[i].address, m->point[i].size);
+        buffer_printf(out, " (%u %#" PRIx64 " %" PRIu64 ")", m->point[i].kinds, m->point[i].address,
+                      m->point[i].size);
 }

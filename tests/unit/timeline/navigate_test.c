@@ -1,5 +1,6 @@
 /* Random sequences of movements, every stop compared with brute force over the trace of a straight
- * run, and the state there with the state of the straight run. */
+ * run, and the state there with the state of the straight run. BACKSTEP_SEED runs one seed alone,
+ * BACKSTEP_FULL many more. */
 #include "tests/unit/timeline/model.h"
 
 #include <criterion/criterion.h>
@@ -164,9 +165,11 @@ static void check_place(struct walker *w, const struct stop *stop, uint64_t seed
     timeline_info(tl, &info);
     /* Marks and the log are never dropped, nor the first and the last checkpoint. */
     bool least = info.checkpoints <= 2 && !info.approach;
-    cr_assert(info.bytes <= info.budget || least, "seed %lu: %lu bytes of %lu, %lu of frames, %lu of log, "
-              "%lu checkpoints: %s", seed, info.bytes, info.budget, info.frame_bytes,
-              info.log_bytes, info.checkpoints, done);
+    cr_assert(info.bytes <= info.budget || least,
+              "seed %lu: %lu bytes of %lu, %lu of frames, %lu of log, "
+              "%lu checkpoints: %s",
+              seed, info.bytes, info.budget, info.frame_bytes, info.log_bytes, info.checkpoints,
+              done);
 }
 
 static void one_move(struct walker *w, uint64_t seed)
@@ -178,8 +181,8 @@ static void one_move(struct walker *w, uint64_t seed)
     model_describe(&w->model, &move, &answers, &w->log);
     model_begin_move(w->bench.tl, &move);
     bool interrupted = drive(w, &stop);
-    buffer_printf(&w->log, "; got reason %d at %" PRIu64 " hart %u kinds %u address %#" PRIx64
-                           "%s\n",
+    buffer_printf(&w->log,
+                  "; got reason %d at %" PRIu64 " hart %u kinds %u address %#" PRIx64 "%s\n",
                   stop.reason, stop.position, stop.hart, stop.kinds, stop.address,
                   interrupted ? " (interrupted)" : "");
     cr_assert_neq(stop.reason, STOP_DIVERGED, "seed %lu: %s\n%s", seed, stop.text,
@@ -252,27 +255,55 @@ Test(navigate, without_interrupts)
 
 Test(navigate, resets)
 {
-    sequences(&(struct guest){.name = "storm", .rounds = 1, .period = 15, .resets = 3}, "resets", 80, 60);
+    sequences(&(struct guest){.name = "storm", .rounds = 1, .period = 15, .resets = 3}, "resets",
+              80, 60);
 }
 
 Test(navigate, three_harts)
 {
-    sequences(&(struct guest){.name = "harts",
-                              .rounds = 40,
-                              .period = 30,
-                              .option = 3,
-                              .harts = 3,
-                              .quantum = 37},
-              "harts", 80, 60);
+    sequences(
+        &(struct guest){
+            .name = "harts", .rounds = 40, .period = 30, .option = 3, .harts = 3, .quantum = 37},
+        "harts", 80, 60);
 }
 
 Test(navigate, two_harts_long_turns)
 {
-    sequences(&(struct guest){.name = "harts",
-                              .rounds = 60,
-                              .period = 100,
-                              .option = 2,
-                              .harts = 2,
-                              .quantum = 1000},
-              "harts", 80, 60);
+    sequences(
+        &(struct guest){
+            .name = "harts", .rounds = 60, .period = 100, .option = 2, .harts = 2, .quantum = 1000},
+        "harts", 80, 60);
+}
+
+/* All wait often: what follows idle time is an instruction, which can be hit. */
+Test(navigate, one_hart_waiting)
+{
+    sequences(&(struct guest){.name = "harts", .rounds = 60, .period = 40, .option = 1}, "waiting",
+              80, 60);
+}
+
+/* Seeds that have failed once, with the guests they failed on. Where a movement was interrupted on
+ * the way, the host's speed decided too. */
+static void again(const struct guest *g, const uint64_t *seeds, size_t count)
+{
+    struct trace t;
+    trace_record(&t, g, NULL, 0, 200000);
+    for (size_t i = 0; i < count; i++)
+        sequence(g, &t, seeds[i], 60);
+    trace_free(&t);
+}
+
+Test(navigate, seeds_that_failed)
+{
+    /* A breakpoint where the fetch sets an A bit; an interrupt during a seek. */
+    again(&(struct guest){.name = "storm", .rounds = 1, .period = 15, .resets = 3},
+          (uint64_t[]){12, 1116}, 2);
+    again(&(struct guest){.name = "storm", .rounds = 12, .period = 0}, (uint64_t[]){293}, 1);
+    /* The budget: the log, and frames of a state that was kept already. */
+    again(&(struct guest){.name = "storm", .rounds = 2, .period = 4}, (uint64_t[]){5, 1183}, 2);
+    /* An interrupt between idle time and the step that ends it. */
+    again(
+        &(struct guest){
+            .name = "harts", .rounds = 40, .period = 30, .option = 3, .harts = 3, .quantum = 37},
+        (uint64_t[]){823}, 1);
 }

@@ -237,3 +237,71 @@ Test(walk, breakpoints_at_interrupted_pcs)
     bench_fini(&b);
     trace_free(&t);
 }
+
+static const struct guest waiting = {.name = "harts", .rounds = 40, .period = 40, .option = 1};
+
+/* Continue with a breakpoint at step n's pc until it stands before step n. */
+static void continue_to_step(struct bench *b, const struct trace *t, uint64_t n)
+{
+    struct stop stop;
+    do {
+        timeline_continue(b->tl);
+        timeline_finish(b->tl, &stop);
+        cr_assert_eq(stop.reason, STOP_BREAK);
+        cr_assert_eq(b->m->cpu[0]->ops->pc(b->m->cpu[0]), t->step[n].pc);
+    } while (stop.position < n);
+    cr_assert_eq(stop.position, n);
+}
+
+/* Stops before a step that idle time precedes. Live, that time is in the log then, and a seek to
+ * here brings it back; in replay none of it has passed, whichever way one has come. */
+static void stops_before(const struct trace *t, uint64_t n)
+{
+    struct stop stop;
+    struct bench b;
+    bench_init(&b, &waiting, NULL);
+    timeline_point_add(b.tl, HIT_EXECUTE, t->step[n].pc, 0);
+    continue_to_step(&b, t, n);
+    uint64_t digest = bench_digest(b.m);
+    bench_seek(&b, n / 2);
+    bench_seek(&b, n);
+    cr_assert_eq(bench_digest(b.m), digest, "live at %lu", n);
+    bench_fini(&b);
+
+    bench_init(&b, &waiting, NULL);
+    bench_live(&b, NULL, 0, UINT64_MAX);
+    for (unsigned i = 0; i < 3; i++) {
+        bench_seek(&b, n - 1 - i);
+        timeline_point_add(b.tl, HIT_EXECUTE, t->step[n].pc, 0);
+        continue_to_step(&b, t, n);
+        bench_check_strictly(&b, t, n, "replayed");
+        bench_seek(&b, n - 1);
+        bench_seek(&b, n);
+        bench_check_strictly(&b, t, n, "sought");
+        one_step(&b, 0, false, &stop);
+        bench_check_strictly(&b, t, n, "stepped");
+        timeline_reverse_continue(b.tl);
+        timeline_finish(b.tl, &stop);
+        cr_assert_eq(stop.position, n);
+        bench_check_strictly(&b, t, n, "reverse");
+        timeline_points_clear(b.tl);
+    }
+    bench_seek(&b, t->steps);
+    bench_check_strictly(&b, t, n, "the end");
+    bench_fini(&b);
+}
+
+Test(walk, stops_before_idle_time)
+{
+    struct trace t;
+    unsigned found = 0;
+    trace_record(&t, &waiting, NULL, 0, 1000000);
+    for (uint64_t n = 4; n < t.steps; n++) {
+        if (!t.step[n].idle || t.step[n].interrupt)
+            continue;
+        found++;
+        stops_before(&t, n);
+    }
+    cr_assert_gt(found, 0);
+    trace_free(&t);
+}
