@@ -1,6 +1,6 @@
 /* The checkpoints of a timeline: when they are taken, which are kept, what they are compared with.
  *
- * Taken: when the host time spent since the newest reaches the spacing, so that replaying an
+ * Taken: when the processor time spent since the newest reaches the spacing, so that replaying an
  * interval costs about that much; but a checkpoint that was costly itself (many dirty pages) must
  * pay for itself first, so that recording never takes more than a small share of the run.
  *
@@ -109,7 +109,7 @@ static void append_mark(struct history *h, const struct checkpoint *c, uint64_t 
 static void take_automatic(struct timeline *tl)
 {
     struct history *h = &tl->history;
-    uint64_t began = host_ns();
+    uint64_t began = host_cost_ns();
     run_log_idle(tl);
     if (h->entries) {
         struct entry *newest = newest_automatic(tl);
@@ -122,7 +122,7 @@ static void take_automatic(struct timeline *tl)
     append_mark(h, entry.checkpoint, log_index);
     h->cost_ns = 0;
     history_thin(tl);
-    h->take_ns = host_ns() - began;
+    h->take_ns = host_cost_ns() - began;
 }
 
 void history_take(struct timeline *tl)

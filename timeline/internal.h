@@ -13,7 +13,7 @@
 struct entry {
     struct checkpoint *checkpoint;
     uint64_t log_index;      /* events delivered before it */
-    uint64_t cost_ns;        /* automatic: host time to replay up to the next one */
+    uint64_t cost_ns;        /* automatic: processor time to replay up to the next one */
     struct summary *summary; /* automatic: of the interval up to the next one; NULL while open */
     uint64_t born;           /* approach: order of making; 0: automatic */
 };
@@ -31,8 +31,8 @@ struct history {
     size_t marks, mark_capacity;
     size_t bytes;     /* of checkpoints and summaries, without frames */
     uint64_t born;    /* approach checkpoints made so far */
-    uint64_t cost_ns; /* host time run since the newest automatic checkpoint */
-    uint64_t take_ns; /* host time the last one took */
+    uint64_t cost_ns; /* processor time run since the newest automatic checkpoint */
+    uint64_t take_ns; /* processor time the last one took */
 };
 
 /* A point as clients know it. */
@@ -115,8 +115,10 @@ struct timeline {
     bool interrupted;
 };
 
-/* Host time in ns for measuring costs and pacing idle time. */
+/* Host time in ns, for slices and for pacing idle time. */
 uint64_t host_ns(void);
+/* Processor time of this thread in ns: what running costs, however busy the host is. */
+uint64_t host_cost_ns(void);
 
 /* ---- history.c ---- */
 

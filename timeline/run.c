@@ -8,11 +8,21 @@
 
 enum { CHUNK_MIN = 1000, CHUNK_MAX = 4000000, CHUNK_NS = 300000 };
 
-uint64_t host_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t host_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t host_cost_ns(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* Keep a chunk at about CHUNK_NS: short enough to answer, long enough not to be felt. */
@@ -56,9 +66,9 @@ enum run_result run_live(struct timeline *tl, uint64_t until)
 {
     uint64_t from = machine_position(tl->m), due = history_next_take(tl);
     uint64_t end = chunk_end(tl, until);
-    uint64_t began = host_ns();
+    uint64_t began = host_cost_ns();
     enum machine_stop stop = machine_run(tl->m, due > from && due < end ? due : end);
-    uint64_t ns = host_ns() - began;
+    uint64_t ns = host_cost_ns() - began;
     tl->tip = machine_position(tl->m);
     tl->history.cost_ns += ns;
     adapt_chunk(tl, tl->tip - from, ns);
@@ -74,9 +84,9 @@ enum run_result run_replay(struct timeline *tl, uint64_t until)
     uint64_t end = chunk_end(tl, until);
     if (mark && mark->position < end)
         end = mark->position;
-    uint64_t began = host_ns();
+    uint64_t began = host_cost_ns();
     enum machine_stop stop = player_run(&tl->player, end);
-    adapt_chunk(tl, machine_position(tl->m) - from, host_ns() - began);
+    adapt_chunk(tl, machine_position(tl->m) - from, host_cost_ns() - began);
     if (tl->player.failure.code) {
         tl->diverged = tl->player.failure;
         return RUN_DIVERGED;

@@ -14,7 +14,7 @@
 struct timeline;
 
 struct timeline_options {
-    uint64_t spacing_ns;    /* replay cost between automatic checkpoints in host ns; 0: 25 ms */
+    uint64_t spacing_ns;    /* replay cost between automatic checkpoints: processor ns; 0: 25 ms */
     uint64_t spacing_steps; /* for tests: that many steps instead; 0: by cost */
     size_t budget;          /* bytes for frames, states, summaries and log; 0: 1 GiB */
     bool checkpoints_off;   /* for the bench: none but the first */
@@ -47,11 +47,12 @@ void timeline_points_clear(struct timeline *tl);
 /* ---- movement ---- */
 
 enum stop_reason {
-    STOP_DONE,      /* the steps are made, the position is reached */
+    STOP_DONE,      /* the steps are made, the position is reached; not at the tip, see STOP_END */
     STOP_BREAK,     /* at a breakpoint, its instruction not yet made */
     STOP_WATCH,     /* forward: before the access; reverse: right after it */
     STOP_BEGIN,     /* the beginning of history */
-    STOP_END,       /* replayed up to the tip; the next forward movement is live */
+    STOP_END,       /* a forward movement from the past has come to the tip, with its last step or
+                       before; the next one is live */
     STOP_INTERRUPT, /* timeline_interrupt: reverse and seek are back where they began */
     STOP_HALT,      /* the machine is off: halt and halt_code say why */
     STOP_STUCK,     /* all harts wait and nothing can ever wake them (warp or replay) */
