@@ -32,6 +32,7 @@ LOOP = [
     rv.jal(0, -32),
 ]
 STEPS = len(LOOP)
+LONG = 100000000  # steps whose replay takes far longer than it takes to interrupt it
 WRITE_1, READ_3, WRITE_4, AMO_5, WRITE_6 = 1, 3, 4, 5, 6
 # DATA after steps 1, 4 and 5 of any turn of the loop
 AFTER = {WRITE_1: 1, WRITE_4: 1 | 2 << 32, AMO_5: 3 | 2 << 32}
@@ -78,12 +79,13 @@ class Machine:
         while self.position() < steps:
             self.client.step()
 
-    def run_for(self, seconds):
-        """Forward live for a while; returns the position."""
-        self.client.send_packets([b"vCont;c"])
-        time.sleep(seconds)
-        self.client.interrupt()
-        self.client.wait_stop(end_to_end.GUARD)
+    def run_to(self, position):
+        """Forward live, at full speed, to that position or beyond; returns where."""
+        while self.position() < position:
+            self.client.send_packets([b"vCont;c"])
+            time.sleep(0.2)
+            self.client.interrupt()
+            self.client.wait_stop(end_to_end.GUARD)
         return self.position()
 
     def connect(self):
@@ -566,7 +568,7 @@ class Interrupting(ProtocolTest):
 
     def long_history(self, m):
         """A reverse-continue that takes a while: every interval has to be looked through."""
-        tip = m.run_for(0.7)
+        tip = m.run_to(LONG)
         m.client.insert_point(0, NEVER)
         return tip
 
@@ -575,7 +577,7 @@ class Interrupting(ProtocolTest):
             tip = self.long_history(m)
             registers = m.client.read_registers()
             m.client.send_packets([b"bc"])
-            time.sleep(0.1)
+            time.sleep(0.05)
             sent = time.monotonic()
             m.client.interrupt()
             stop = m.client.wait_stop(end_to_end.GUARD)
@@ -654,14 +656,14 @@ class BadInput(ProtocolTest):
             for byte in rsp_client.frame(b"m%x,4" % CODE):
                 m.client.send_raw(bytes([byte]))
                 time.sleep(0.002)
-            self.assertEqual(m.client.receive_packet(), LOOP[0].to_bytes(4, "little").hex().encode())
+            self.assertEqual(m.client.receive_packet(), rsp_client.hex_le(LOOP[0], 4))
 
     def test_pipelined(self):
         with Machine() as m:
             m.client.send_packets([b"m%x,4" % pc_at(n) for n in range(2000)])
             for n in range(2000):
                 self.assertEqual(m.client.receive_packet(),
-                                 LOOP[n % STEPS].to_bytes(4, "little").hex().encode())
+                                 rsp_client.hex_le(LOOP[n % STEPS], 4))
 
     def test_pipelined_resumes(self):
         with Machine() as m:
