@@ -17,17 +17,35 @@ enum {
 };
 
 static const struct field rtc_goldfish_field[] = {
-    FIELD(struct rtc_goldfish_state, offset),        FIELD(struct rtc_goldfish_state, alarm),
-    FIELD(struct rtc_goldfish_state, time_high),     FIELD(struct rtc_goldfish_state, running),
-    FIELD(struct rtc_goldfish_state, pending),       FIELD(struct rtc_goldfish_state, irq_enabled),
-    FIELD_UNUSED(struct rtc_goldfish_state, unused),
+    FIELD(struct rtc_goldfish_state, offset),    FIELD(struct rtc_goldfish_state, alarm),
+    FIELD(struct rtc_goldfish_state, host),      FIELD(struct rtc_goldfish_state, asked_at),
+    FIELD(struct rtc_goldfish_state, time_high), FIELD(struct rtc_goldfish_state, running),
+    FIELD(struct rtc_goldfish_state, pending),   FIELD(struct rtc_goldfish_state, irq_enabled),
+    FIELD(struct rtc_goldfish_state, asked),
 };
 const struct fields rtc_goldfish_fields =
     FIELDS("rtc_goldfish", struct rtc_goldfish_state, 1, 1, rtc_goldfish_field);
 
+/* Each answer of the host is an event in the log, so it is asked once a second of virtual time at
+ * most: a guest that polls its clock does not fill the log. In between, and should the host's clock
+ * go back, time passes as virtual time does. */
+static uint64_t host_time(struct rtc_goldfish *r)
+{
+    struct rtc_goldfish_state *s = &r->state;
+    uint64_t vtime = clock_vtime(&r->machine->clock);
+    uint64_t expected = s->host + (vtime - s->asked_at);
+    if (s->asked && vtime - s->asked_at < RTC_GOLDFISH_ASK_NS)
+        return expected;
+    uint64_t answer = machine_host_clock(r->machine);
+    s->host = s->asked && answer < expected ? expected : answer;
+    s->asked_at = vtime;
+    s->asked = 1;
+    return s->host;
+}
+
 static uint64_t time_now(struct rtc_goldfish *r)
 {
-    return machine_host_clock(r->machine) + r->state.offset;
+    return host_time(r) + r->state.offset;
 }
 
 static void update_irq(struct rtc_goldfish *r)

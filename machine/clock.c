@@ -44,7 +44,7 @@ void clock_restored(struct clock *c)
 void clock_arm(struct clock *c, unsigned id, uint64_t vtime)
 {
     check(id < c->timers, "timer %u of %u", id, c->timers);
-    c->state.deadline[id] = vtime;
+    c->state.deadline[id] = vtime <= CLOCK_LAST ? vtime : CLOCK_NEVER;
     clock_restored(c);
     if (c->armed)
         *c->armed = true;

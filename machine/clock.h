@@ -15,6 +15,8 @@
 enum { CLOCK_TIMERS = 48 };
 
 #define CLOCK_NEVER UINT64_MAX
+/* The last vtime a deadline may have, 292 years: waiting for deadlines never makes vtime wrap. */
+#define CLOCK_LAST ((uint64_t)INT64_MAX)
 
 struct clock_state {
     uint64_t icount;                 /* steps the machine has made since power-on */
@@ -51,8 +53,8 @@ static inline uint64_t clock_vtime(const struct clock *c)
     return (c->state.icount << c->shift) + c->state.idle;
 }
 
-/* Set timer `id` to expire at `vtime` (CLOCK_NEVER: disarm). A deadline that is not in the future
- * expires at the end of the step that sets it. */
+/* Set timer `id` to expire at `vtime` (behind CLOCK_LAST: disarm). A deadline that is not in the
+ * future expires at the end of the step that sets it. */
 void clock_arm(struct clock *c, unsigned id, uint64_t vtime);
 
 /* The first position at which the earliest deadline has come, UINT64_MAX when there is none. */

@@ -27,6 +27,7 @@ struct cpu_register {
     uint16_t number; /* gdb's */
     uint8_t bits;    /* 32 or 64 */
     uint8_t feature; /* enum cpu_feature */
+    bool read_only;
 };
 
 enum cpu_feature { CPU_FEATURE_CPU, CPU_FEATURE_FPU, CPU_FEATURE_CSR, CPU_FEATURE_VIRTUAL };

@@ -1,6 +1,7 @@
 #include "machine/machine.h"
 
 #include "base/check.h"
+#include "base/endian.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -183,8 +184,7 @@ static void deliver_memory(struct machine *m, const struct event *event)
 {
     if (event->size < 8)
         return;
-    uint64_t pa, size = event->size - 8;
-    memcpy(&pa, event->data, sizeof pa);
+    uint64_t pa = load_le64(event->data), size = event->size - 8;
     if (ram_contains(&m->ram, pa, size))
         ram_write(&m->ram, pa, event->data + 8, size);
 }
@@ -193,12 +193,8 @@ static void deliver_register(struct machine *m, const struct event *event)
 {
     if (event->size != 12 || event->target >= m->config.cpus)
         return;
-    uint32_t number;
-    uint64_t value;
-    memcpy(&number, event->data, sizeof number);
-    memcpy(&value, event->data + 4, sizeof value);
     struct cpu *cpu = m->cpu[event->target];
-    cpu->ops->set_register(cpu, number, value);
+    cpu->ops->set_register(cpu, load_le32(event->data), load_le64(event->data + 4));
 }
 
 void machine_deliver(struct machine *m, const struct event *event)

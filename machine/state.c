@@ -70,12 +70,14 @@ static uint8_t *load_scratch(const struct machine *m, const uint8_t *bytes, size
 static bool clock_plausible(const struct machine *m, const struct clock_state *clock,
                             struct error *err)
 {
-    if (clock->icount > (uint64_t)INT64_MAX >> m->clock.shift || clock->idle > INT64_MAX)
+    if (clock->icount > CLOCK_LAST >> m->clock.shift || clock->idle > CLOCK_LAST)
         return error_set(err, ERROR_RANGE, "saved state: no such time");
     uint64_t now = (clock->icount << m->clock.shift) + clock->idle;
-    for (unsigned i = 0; i < m->clock.timers; i++)
-        if (clock->deadline[i] <= now)
-            return error_set(err, ERROR_RANGE, "saved state: the deadline of timer %u is over", i);
+    for (unsigned i = 0; i < m->clock.timers; i++) {
+        uint64_t deadline = clock->deadline[i];
+        if (deadline <= now || (deadline > CLOCK_LAST && deadline != CLOCK_NEVER))
+            return error_set(err, ERROR_RANGE, "saved state: timer %u has no possible deadline", i);
+    }
     return true;
 }
 

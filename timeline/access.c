@@ -135,6 +135,8 @@ bool timeline_write_register(struct timeline *tl, unsigned hart, unsigned number
         return error_set(err, ERROR_RANGE, "no register number %u", number);
     if (cpu->ops->get_register(cpu, number) == value)
         return true;
+    if (reg->read_only)
+        return error_set(err, ERROR_UNSUPPORTED, "register %s cannot be written", reg->name);
     if (!writable_now(tl, err))
         return false;
     uint8_t event[12];

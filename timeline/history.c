@@ -193,6 +193,12 @@ void history_take_approach(struct timeline *tl)
     keep_approach(tl, snapshots_take(&tl->snapshots));
 }
 
+void history_drop_approach(struct timeline *tl)
+{
+    while (tl->history.approach)
+        drop_oldest_approach(tl);
+}
+
 /* ---- marks ---- */
 
 const struct mark *history_next_mark(const struct timeline *tl, uint64_t n)
@@ -206,13 +212,18 @@ const struct mark *history_next_mark(const struct timeline *tl, uint64_t n)
         else
             high = middle;
     }
+    while (low + 1 < h->marks && h->mark[low + 1].position == h->mark[low].position)
+        low++;
     return low < h->marks ? &h->mark[low] : NULL;
 }
 
 static void describe_divergence(struct timeline *tl, const struct mark *mark, const char *component)
 {
     const struct entry *recorded = history_at(tl, mark->position);
-    uint64_t from = mark == tl->history.mark ? 0 : mark[-1].position;
+    const struct mark *last = mark;
+    while (last > tl->history.mark && last->position == mark->position)
+        last--;
+    uint64_t from = last->position < mark->position ? last->position : 0;
     struct buffer lines;
     buffer_init(&lines);
     if (recorded->checkpoint->position == mark->position && recorded->log_index == mark->log_index)

@@ -132,11 +132,14 @@ void history_take_if_due(struct timeline *tl);
 uint64_t history_next_take(const struct timeline *tl);
 /* Replaying: remember this state for a while. */
 void history_take_approach(struct timeline *tl);
+/* Forget all that history_take_approach and history_verify keep. */
+void history_drop_approach(struct timeline *tl);
 /* The newest entry at a position <= n (there always is one). */
 const struct entry *history_at(const struct timeline *tl, uint64_t n);
 /* May the stretch from `entry` to the next automatic one hold a hit of the armed points? */
 bool history_may_hit(const struct timeline *tl, const struct entry *entry);
-/* The first mark behind position n, NULL: none. */
+/* The first mark behind position n, the last of those at its position: a replay that arrives there
+ * has all events delivered. NULL: none. */
 const struct mark *history_next_mark(const struct timeline *tl, uint64_t n);
 /* The machine stands at the mark, in replay: does it have its digest? Fills tl->diverged. */
 bool history_verify(struct timeline *tl, const struct mark *mark);

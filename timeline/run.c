@@ -77,6 +77,19 @@ enum run_result run_live(struct timeline *tl, uint64_t until)
     return result;
 }
 
+/* Has the replay ended before `end`, which the recording has reached? */
+static bool stops_short(struct timeline *tl, enum machine_stop stop, uint64_t end)
+{
+    uint64_t position = machine_position(tl->m);
+    if (position >= end)
+        return false;
+    error_set(&tl->diverged, ERROR_DIVERGED,
+              "the replay diverged before position %" PRIu64
+              ": the machine %s; the recording goes on",
+              position, stop == MACHINE_HALTED ? "has halted" : "waits for ever");
+    return true;
+}
+
 enum run_result run_replay(struct timeline *tl, uint64_t until)
 {
     uint64_t from = machine_position(tl->m);
@@ -93,6 +106,8 @@ enum run_result run_replay(struct timeline *tl, uint64_t until)
     }
     if (mark && mark->position == machine_position(tl->m) && mark->log_index == tl->player.next &&
         !history_verify(tl, mark))
+        return RUN_DIVERGED;
+    if ((stop == MACHINE_HALTED || stop == MACHINE_IDLE) && stops_short(tl, stop, end))
         return RUN_DIVERGED;
     return judge(tl, stop, from, until);
 }

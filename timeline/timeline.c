@@ -80,14 +80,25 @@ bool timeline_live(const struct timeline *tl)
 
 /* ---- beginning ---- */
 
+/* A state that differs from the recording may be looked at; movements start from a good one. Nor is
+ * anything kept that was taken in replay: it may have been wrong already. */
+static void leave_divergence(struct timeline *tl)
+{
+    if (!tl->diverged.code)
+        return;
+    history_drop_approach(tl);
+    run_restore(tl, history_at(tl, machine_position(tl->m)));
+    tl->diverged = (struct error)ERROR_INIT;
+}
+
 static void begin(struct timeline *tl, struct operation op)
 {
     check(tl->op.kind == OPERATION_NONE, "operation %d is under way", (int)tl->op.kind);
+    leave_divergence(tl);
     op.start = machine_position(tl->m);
     op.from_tip = tl->live;
     tl->op = op;
     tl->interrupted = false;
-    tl->diverged = (struct error)ERROR_INIT;
 }
 
 static void begin_forward(struct timeline *tl, struct operation op)
@@ -186,6 +197,7 @@ void timeline_reverse_continue(struct timeline *tl)
 
 void timeline_reverse_step(struct timeline *tl, unsigned hart)
 {
+    leave_divergence(tl);
     uint64_t step = tl->m->state.last_step[hart], floor = timeline_begin(tl);
     struct stop found = stop_at(STOP_BEGIN, floor);
     if (step != POSITION_NONE && step >= floor) {
@@ -263,15 +275,22 @@ static enum timeline_status land_before_idle(struct timeline *tl, const struct s
     return TIMELINE_RUNNING;
 }
 
+/* What will have been reported once the hit seen has been. A step may have several: a semihosting
+ * call that reads and writes. */
+static struct reported report_seen(const struct timeline *tl)
+{
+    struct reported report = {tl->seen.hit.position, tl->seen.hit.kinds};
+    if (tl->reported.step == report.step)
+        report.kinds |= tl->reported.kinds;
+    return report;
+}
+
 static enum timeline_status finish_hit(struct timeline *tl, struct stop *stop)
 {
-    uint64_t step = tl->seen.hit.position;
-    struct reported report = {step, tl->seen.hit.kinds};
-    if (tl->reported.step == step)
-        report.kinds |= tl->reported.kinds;
+    struct reported report = report_seen(tl);
     *stop = (struct stop){0};
     points_describe(tl, stop);
-    if (!tl->live && tl->player.warped_at == step)
+    if (!tl->live && tl->player.warped_at == report.step)
         return land_before_idle(tl, stop, report);
     return finish(tl, stop, report);
 }
@@ -302,7 +321,10 @@ static enum timeline_status forward(struct timeline *tl, struct stop *stop)
     struct operation *op = &tl->op;
     if (!op->from_tip && run_at_tip(tl)) {
         run_go_live(tl);
-        return finish_plain(tl, STOP_END, stop);
+        *stop = stop_at(STOP_END, 0);
+        if (op->kind != OPERATION_CONTINUE)
+            stop->hart = op->hart;
+        return finish(tl, stop, NOTHING_REPORTED);
     }
     if (tl->interrupted)
         return finish_plain(tl, STOP_INTERRUPT, stop);
@@ -401,7 +423,8 @@ static void decide_hit(struct timeline *tl)
     struct operation *op = &tl->op;
     op->found = (struct stop){0};
     points_describe(tl, &op->found);
-    op->report = (struct reported){hit->position, hit->kinds};
+    /* A breakpoint lies before its step: the step's accesses are ahead again. */
+    op->report = hit->kinds == HIT_EXECUTE ? NOTHING_REPORTED : report_seen(tl);
     begin_landing(tl, hit->kinds == HIT_EXECUTE ? hit->position : hit->position + 1);
 }
 

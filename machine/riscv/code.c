@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 16384, MAX_PAGES = 8192 };
+/* Code that jumps to each offset of a page makes a hundred times as much of it as code usually
+ * does: the chunks have a limit of their own. */
+enum { CHUNK_BYTES = 16384, MAX_PAGES = 8192, MAX_CHUNKS = 16384 };
 
 struct code_chunk {
     struct code_chunk *next;
@@ -33,12 +35,13 @@ static struct code_page *page_new(struct riscv_shared *shared, uint64_t page)
     return cp;
 }
 
-static void page_free(struct code_page *cp)
+static void page_free(struct riscv_shared *shared, struct code_page *cp)
 {
     while (cp->chunks) {
         struct code_chunk *next = cp->chunks->next;
         free(cp->chunks);
         cp->chunks = next;
+        shared->chunks--;
     }
     free(cp);
 }
@@ -79,7 +82,7 @@ void code_reap(struct riscv_shared *shared)
 {
     while (shared->graveyard) {
         struct code_page *next = shared->graveyard->next;
-        page_free(shared->graveyard);
+        page_free(shared, shared->graveyard);
         shared->graveyard = next;
     }
 }
@@ -182,13 +185,14 @@ static void finish(struct builder *b, struct block *block, uint16_t *offset)
     memcpy(block->op, b->op, b->ops * sizeof *b->op);
 }
 
-static void *allocate(struct code_page *cp, size_t size)
+static void *allocate(struct riscv_shared *shared, struct code_page *cp, size_t size)
 {
     size = (size + 15) & ~(size_t)15;
     if (!cp->chunks || cp->chunks->used + size > CHUNK_BYTES) {
         struct code_chunk *chunk = mem_new(1, sizeof *chunk);
         chunk->next = cp->chunks;
         cp->chunks = chunk;
+        shared->chunks++;
     }
     void *memory = cp->chunks->bytes + cp->chunks->used;
     cp->chunks->used += size;
@@ -198,8 +202,8 @@ static void *allocate(struct code_page *cp, size_t size)
 static struct block *store_block(struct builder *b, struct code_page *cp, unsigned offset)
 {
     size_t size = sizeof(struct block) + b->ops * sizeof(struct op);
-    struct block *block = allocate(cp, size);
-    finish(b, block, allocate(cp, (b->steps + 1) * sizeof(uint16_t)));
+    struct block *block = allocate(b->shared, cp, size);
+    finish(b, block, allocate(b->shared, cp, (b->steps + 1) * sizeof(uint16_t)));
     cp->at[offset / 2] = block;
     for (unsigned line = offset / 64; line <= (offset + b->bytes - 1) / 64; line++)
         cp->lines |= 1ull << line;
@@ -309,6 +313,8 @@ enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scrat
         return find_single(h, pc, scratch, block);
     struct riscv_shared *shared = h->shared;
     uint64_t page = ram_page(&h->m->ram, pa);
+    if (shared->chunks >= MAX_CHUNKS)
+        code_drop_all(shared);
     struct code_page *cp = shared->by_page[page];
     if (!cp)
         cp = page_new(shared, page);

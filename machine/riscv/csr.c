@@ -92,12 +92,14 @@ static void write_minstret(struct hart *h, uint64_t value)
     h->s.instret_base = value - (h->s.mcountinhibit & IR ? 0 : h->s.instret + 1);
 }
 
+/* Each counter counts the writing step if it was running before it. */
 static void write_mcountinhibit(struct hart *h, uint64_t value)
 {
-    uint64_t cycles = mcycle(h), instructions = minstret(h);
+    uint64_t cycles = mcycle(h) + !(h->s.mcountinhibit & CY);
+    uint64_t instructions = minstret(h) + !(h->s.mcountinhibit & IR);
     h->s.mcountinhibit = value & (CY | IR);
-    write_mcycle(h, cycles + 1);
-    write_minstret(h, instructions + 1);
+    write_mcycle(h, cycles);
+    write_minstret(h, instructions);
 }
 
 static uint64_t pmpcfg(const struct hart *h, unsigned first)

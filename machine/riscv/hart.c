@@ -124,19 +124,20 @@ enum { GDB_X = 0, GDB_PC = 32, GDB_F = 33, GDB_CSR = 65, GDB_PRIV = GDB_CSR + 40
 
 #define X_REGISTER(name, n)                                                                        \
     {                                                                                              \
-        name, GDB_X + n, 64, CPU_FEATURE_CPU                                                       \
+        name, GDB_X + n, 64, CPU_FEATURE_CPU, n == 0                                               \
     }
 #define F_REGISTER(name, n)                                                                        \
     {                                                                                              \
-        name, GDB_F + n, 64, CPU_FEATURE_FPU                                                       \
+        name, GDB_F + n, 64, CPU_FEATURE_FPU, false                                                \
     }
+/* The two top bits of a CSR's number say whether it can be written. */
 #define CSR(name, n)                                                                               \
     {                                                                                              \
-        name, GDB_CSR + n, 64, CPU_FEATURE_CSR                                                     \
+        name, GDB_CSR + n, 64, CPU_FEATURE_CSR, (n) >> 10 == 3                                     \
     }
 #define FCSR(name, n)                                                                              \
     {                                                                                              \
-        name, GDB_CSR + n, 32, CPU_FEATURE_FPU                                                     \
+        name, GDB_CSR + n, 32, CPU_FEATURE_FPU, false                                              \
     }
 #define PMP4(a, b, c, d, n) CSR(a, n), CSR(b, n + 1), CSR(c, n + 2), CSR(d, n + 3)
 
@@ -173,7 +174,7 @@ static const struct cpu_register registers[] = {
     X_REGISTER("t4", 29),
     X_REGISTER("t5", 30),
     X_REGISTER("t6", 31),
-    {"pc", GDB_PC, 64, CPU_FEATURE_CPU},
+    {"pc", GDB_PC, 64, CPU_FEATURE_CPU, false},
     F_REGISTER("ft0", 0),
     F_REGISTER("ft1", 1),
     F_REGISTER("ft2", 2),
@@ -251,7 +252,7 @@ static const struct cpu_register registers[] = {
     CSR("mimpid", 0xf13),
     CSR("mhartid", 0xf14),
     CSR("mconfigptr", 0xf15),
-    {"priv", GDB_PRIV, 64, CPU_FEATURE_VIRTUAL},
+    {"priv", GDB_PRIV, 64, CPU_FEATURE_VIRTUAL, false},
 };
 
 static uint64_t get_register(const struct cpu *cpu, unsigned n)
@@ -278,6 +279,13 @@ static bool set_priv(struct hart *h, uint64_t value)
     return true;
 }
 
+/* Sent elsewhere, a hart no longer waits: a debugger calls functions of a kernel that idles. */
+static void set_pc(struct hart *h, uint64_t value)
+{
+    h->s.pc = value & ~1ull;
+    h->s.waiting = WAITING_NOT;
+}
+
 static bool set_register(struct cpu *cpu, unsigned n, uint64_t value)
 {
     struct hart *h = hart_of(cpu);
@@ -286,7 +294,7 @@ static bool set_register(struct cpu *cpu, unsigned n, uint64_t value)
     if (n < GDB_PC)
         h->s.x[n] = value;
     else if (n == GDB_PC)
-        h->s.pc = value & ~1ull;
+        set_pc(h, value);
     else if (n < GDB_CSR)
         h->s.f[n - GDB_F] = value;
     else if (n == GDB_PRIV)

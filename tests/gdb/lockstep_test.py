@@ -25,7 +25,7 @@ import random_layout
 import rsp_client
 
 CASES, STEPPED_OF = 1200, 8  # one in STEPPED_OF is also single-stepped
-FULL_CASES = 40000
+FULL_CASES = 12000
 MOST_STEPS = 20000
 RUN_TIMEOUT = 20.0
 MOST_FAILURES = 5

@@ -48,6 +48,11 @@ static void set_alarm(struct rig *r, uint64_t ns)
     put(r, ALARM_LOW, ns);
 }
 
+static void pass(struct rig *r, uint64_t ns)
+{
+    clock_idle_until(&r->b.m.clock, clock_vtime(&r->b.m.clock) + ns);
+}
+
 Test(rtc_goldfish, tells_the_host_time)
 {
     struct rig *r = rig_new();
@@ -61,7 +66,7 @@ Test(rtc_goldfish, halves_belong_together)
     struct rig *r = rig_new();
     r->b.host_clock = 0x1ffffffff;
     cr_assert_eq(get(r, TIME_LOW), 0xffffffff);
-    r->b.host_clock++;
+    pass(r, 1);
     cr_assert_eq(get(r, TIME_HIGH), 1);
     cr_assert_eq(get(r, TIME_LOW), 0);
     cr_assert_eq(get(r, TIME_HIGH), 2);
@@ -74,8 +79,36 @@ Test(rtc_goldfish, can_be_set)
     put(r, TIME_HIGH, 0x11);
     put(r, TIME_LOW, 0x22);
     cr_assert_eq(now(r), 0x1100000022);
-    r->b.host_clock += 1000;
+    pass(r, 1000);
     cr_assert_eq(now(r), 0x1100000022 + 1000);
+    rig_free(r);
+}
+
+/* Polling makes one event a second; in between virtual time is added to the last answer. */
+Test(rtc_goldfish, asks_once_a_second)
+{
+    struct rig *r = rig_new();
+    uint64_t first = r->b.host_clock;
+    for (unsigned i = 0; i < 1000; i++) {
+        cr_assert_eq(now(r), first + i * 1000);
+        pass(r, 1000);
+    }
+    cr_assert_eq(r->b.clock_reads, 1);
+    pass(r, 999000000);
+    r->b.host_clock = first + 5000000000;
+    cr_assert_eq(now(r), first + 5000000000, "the host's clock went faster");
+    cr_assert_eq(r->b.clock_reads, 2);
+    rig_free(r);
+}
+
+Test(rtc_goldfish, never_goes_back)
+{
+    struct rig *r = rig_new();
+    uint64_t first = now(r);
+    r->b.host_clock -= 100000000000;
+    pass(r, 2000000000);
+    cr_assert_eq(now(r), first + 2000000000);
+    cr_assert_eq(r->b.clock_reads, 2);
     rig_free(r);
 }
 

@@ -178,3 +178,18 @@ Test(clock, restored_finds_the_next_deadline)
     cr_assert_eq(b.clock.next, 9);
     cr_assert_eq(b.count, 0);
 }
+
+/* A deadline nobody lives to see is none: idle time up to it would make vtime wrap. */
+Test(clock, far_deadlines_are_not_armed)
+{
+    struct bench b;
+    init(&b, 3);
+    clock_arm(&b.clock, 0, CLOCK_LAST + 1);
+    clock_arm(&b.clock, 1, CLOCK_NEVER - 1);
+    cr_assert_eq(b.clock.next, CLOCK_NEVER);
+    cr_assert_eq(b.clock.state.deadline[0], CLOCK_NEVER);
+    clock_arm(&b.clock, 2, CLOCK_LAST);
+    cr_assert_eq(b.clock.next, CLOCK_LAST);
+    clock_arm(&b.clock, 2, CLOCK_LAST + 1);
+    cr_assert_eq(b.clock.next, CLOCK_NEVER);
+}

@@ -71,7 +71,7 @@ Test(machine_state, impossible_states_are_refused)
     advance(&toy, 1000);
     struct machine_state state = m->state;
     struct clock_state clock = m->clock.state;
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 10; i++) {
         struct buffer saved = {0};
         m->state = state;
         m->clock.state = clock;
@@ -101,11 +101,17 @@ Test(machine_state, impossible_states_are_refused)
         case 7:
             m->state.quantum_end = machine_position(m) + m->config.quantum;
             break;
+        case 8:
+            m->clock.state.deadline[0] = CLOCK_LAST;
+            break;
+        case 9: /* impossible */
+            m->clock.state.deadline[0] = CLOCK_LAST + 1;
+            break;
         }
         machine_save(m, &saved);
         m->state = state;
         m->clock.state = clock;
-        cr_assert_eq(takes(&toy, saved.data, saved.size), i >= 6, "case %u", i);
+        cr_assert_eq(takes(&toy, saved.data, saved.size), i >= 6 && i <= 8, "case %u", i);
         cr_assert_eq(machine_run(m, machine_position(m) + 1), MACHINE_LIMIT);
         buffer_fini(&saved);
     }

@@ -2,6 +2,8 @@
  * step on. */
 #include "tests/unit/machine/hart_bench.h"
 
+#include "machine/riscv/code.h"
+
 static struct hart_bench b;
 
 static void next_instruction(struct hart_bench *p, uint64_t seed)
@@ -160,5 +162,31 @@ Test(code, writes_from_outside)
     ram_restore_page(&b.m.ram, CODE, page);
     machine_run(&b.m, 9);
     cr_assert_eq(b.s->x[10], 5);
+    bench_fini(&b);
+}
+
+/* A guest that jumps to each offset of each page: decoded code stays within bounds. */
+Test(code, memory_is_bounded)
+{
+    enum { C_NOP = 0x0001, CHUNKS = 16384 };
+    static uint16_t page[PAGE / 2];
+    bench_init(&b, 1);
+    b.s->priv = PRIV_M;
+    for (unsigned i = 0; i < PAGE / 2; i++)
+        page[i] = C_NOP;
+    const struct riscv_shared *shared = hart_of(b.m.cpu[0])->shared;
+    size_t most = 0;
+    for (uint64_t n = 64; n < 192; n++) {
+        poke(&b, pa(n, 0), page, PAGE);
+        for (unsigned offset = 0; offset < PAGE; offset += 2) {
+            b.s->pc = pa(n, offset);
+            cr_assert_eq(machine_run(&b.m, machine_position(&b.m) + 1), MACHINE_LIMIT);
+            cr_assert_eq(b.s->pc, pa(n, offset) + 2);
+            if (shared->chunks > most)
+                most = shared->chunks;
+        }
+    }
+    cr_assert(most >= CHUNKS && most <= CHUNKS + 1, "%zu", most);
+    cr_assert(shared->chunks < CHUNKS / 2, "%zu: it was dropped once", shared->chunks);
     bench_fini(&b);
 }

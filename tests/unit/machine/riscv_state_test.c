@@ -120,3 +120,50 @@ Test(riscv_state, every_csr_from_every_mode)
         }
     bench_fini(&b);
 }
+
+/* A counter that stands does not move when mcountinhibit is written; one that runs counts on. */
+Test(riscv_state, inhibited_counters_stand)
+{
+    enum { MCOUNTINHIBIT = 0x320, MCYCLE = 0xb00, MINSTRET = 0xb02 };
+    start(&b, idle_loop, 0, 1);
+    PROGRAM(&b, CODE_2, csrrw(0, MCOUNTINHIBIT, 6), csrrs(10, MCYCLE, 0), csrrs(11, MINSTRET, 0),
+            csrrw(0, MCOUNTINHIBIT, 6), csrrw(0, MCOUNTINHIBIT, 6), csrrs(12, MCYCLE, 0),
+            csrrs(13, MINSTRET, 0), csrrw(0, MCOUNTINHIBIT, 0), csrrs(14, MCYCLE, 0),
+            csrrs(15, MINSTRET, 0), csrrw(0, MCOUNTINHIBIT, 0), csrrs(16, MCYCLE, 0),
+            csrrs(17, MINSTRET, 0));
+    b.s->priv = PRIV_M;
+    b.s->pc = pa(CODE_2, 0);
+    b.s->x[6] = UINT64_MAX;
+    machine_run(&b.m, machine_position(&b.m) + 13);
+    cr_assert_eq(b.s->x[12], b.s->x[10]);
+    cr_assert_eq(b.s->x[13], b.s->x[11]);
+    cr_assert_eq(b.s->x[14], b.s->x[12]);
+    cr_assert_eq(b.s->x[15], b.s->x[13] + 1);
+    cr_assert_eq(b.s->x[16], b.s->x[14] + 3);
+    cr_assert_eq(b.s->x[17], b.s->x[15] + 3);
+    bench_fini(&b);
+}
+
+/* A debugger that calls a function while the guest idles. */
+Test(riscv_state, a_new_pc_ends_a_wait)
+{
+    enum { GDB_PC = 32, WFI_INSN = 0x10500073 };
+    start(&b, idle_loop, 0, 1);
+    PROGRAM(&b, CODE_2, WFI_INSN, addi(5, 0, 1), addi(5, 0, 2));
+    b.s->priv = PRIV_M;
+    b.s->mie = b.s->mip = 0;
+    b.s->pc = pa(CODE_2, 0);
+    uint64_t n = machine_position(&b.m);
+    cr_assert_eq(machine_run(&b.m, n + 5), MACHINE_IDLE);
+    uint8_t event[12];
+    store_le32(event, GDB_PC);
+    store_le64(event + 4, pa(CODE_2, 8));
+    machine_deliver(&b.m, &(struct event){.position = n + 1,
+                                          .vtime = clock_vtime(&b.m.clock),
+                                          .kind = EVENT_REGISTER,
+                                          .size = sizeof event,
+                                          .data = event});
+    cr_assert_eq(machine_run(&b.m, n + 2), MACHINE_LIMIT);
+    cr_assert_eq(b.s->x[5], 2);
+    bench_fini(&b);
+}

@@ -132,6 +132,14 @@ Test(gdb_port, refuses_a_second_client_with_a_reason)
     client_request(&other, "vMustReplyEmpty");
     client_expect_closed(&other);
     client_close(&other);
+    /* Nor does it stay to send what is no packet. */
+    static const char noise[4096];
+    client_connect(&other, &bench);
+    client_ask(&other, "qSupported:multiprocess+");
+    for (int i = 0; i < 64; i++)
+        client_send(&other, noise, sizeof noise);
+    client_expect_closed(&other);
+    client_close(&other);
     client_expect(&gdb, "qC", "QC1");
     /* Many at once do not matter either. */
     struct client crowd[10];

@@ -192,6 +192,19 @@ Test(gdb_session, breakpoints_both_ways)
     end();
 }
 
+Test(gdb_session, bounds_the_number_of_points)
+{
+    begin(&counting);
+    for (uint64_t i = 0; i < 4096; i++)
+        client_expect(&gdb, text("Z0,%" PRIx64 ",4", 0x90000000 + 4 * i), "OK");
+    cr_expect_str_eq(client_ask(&gdb, "Z0,80000000,4"),
+                     "E.there are 4096 breakpoints already: delete some");
+    client_expect(&gdb, "Z0,90000000,4", "OK");
+    client_expect(&gdb, "z0,90000000,4", "OK");
+    go_to_guest();
+    end();
+}
+
 Test(gdb_session, watchpoints_both_ways)
 {
     begin(&counting);
@@ -345,7 +358,9 @@ Test(gdb_session, monitor_commands_may_move)
     cr_expect_str_eq(client_reply(&gdb), in_hex("O", "hello!\n"));
     cr_expect_str_eq(client_reply(&gdb), "OK");
     client_request(&gdb, in_hex("qRcmd,", "goto 2"));
-    cr_expect_str_eq(client_reply(&gdb), in_hex("O", "position 2\n"));
+    const char *said = client_reply(&gdb), *start = in_hex("O", "position 2\n");
+    expect_stop(said, start);
+    cr_expect(strstr(said, in_hex("", "`maint flush register-cache`")), "%s", said);
     cr_expect_str_eq(client_reply(&gdb), "OK");
     cr_expect_eq(bench_position(&bench), 2);
     end();
@@ -366,6 +381,26 @@ Test(gdb_session, a_machine_that_is_off_is_a_stop)
     client_ask(&gdb, "bs");
     cr_expect_eq(bench_position(&bench), tip - 1);
     cr_expect(!bench.over);
+    end();
+}
+
+/* A `next` is made of steps, and gdb goes on stepping after a plain stop. */
+Test(gdb_session, a_step_of_a_machine_that_is_off_ends_history)
+{
+    static const char *const steps[] = {"vCont;s:1;c", "vCont;r0,ffffffffffffffff:1;c", "s"};
+    const struct bench_options off = {.guest = GUEST_OFF, .server.paused = true};
+    begin(&off);
+    client_request(&gdb, "vCont;c");
+    client_reply(&gdb);
+    uint64_t tip = stop_value(client_reply(&gdb), "icount");
+    for (int i = 0; i < 3; i++) {
+        client_request(&gdb, steps[i]);
+        cr_expect_eq(*client_reply(&gdb), 'O');
+        expect_stop(client_reply(&gdb), text("T05thread:1;replaylog:end;icount:%" PRIx64 ";", tip));
+    }
+    client_request(&gdb, "vCont;c");
+    client_reply(&gdb);
+    expect_stop(client_reply(&gdb), "T05thread:1;icount:");
     end();
 }
 

@@ -157,6 +157,129 @@ Test(halt, divergence_is_found)
     trace_free(&t);
 }
 
+/* Whoever goes on after a divergence goes on from what was recorded, and nothing taken on the wrong
+ * way is kept. */
+Test(halt, divergence_is_left_behind)
+{
+    const struct guest g = {.name = "storm", .rounds = 4, .period = 12};
+    struct trace t;
+    trace_record(&t, &g, NULL, 0, 1000000);
+    for (unsigned i = 0; i < 3 * CORRUPTIONS; i++) {
+        struct timeline_options o = {.warp = true, .spacing_steps = 3000};
+        struct bench b;
+        struct stop stop;
+        bench_init(&b, &g, &o);
+        bench_live(&b, NULL, 0, t.steps);
+        bench_seek(&b, 3100);
+        corrupt(b.m, i % CORRUPTIONS);
+        cr_assert_eq(bench_seek(&b, 5500).reason, STOP_DONE, "not seen yet");
+        if (i < CORRUPTIONS) {
+            cr_assert_eq(forward(&b).reason, STOP_DIVERGED);
+            cr_assert_eq(forward(&b).reason, STOP_END);
+            bench_check(&b, &t, i, "at the tip");
+        } else if (i < 2 * CORRUPTIONS) {
+            cr_assert_eq(forward(&b).reason, STOP_DIVERGED);
+            timeline_reverse_step(b.tl, 0);
+            timeline_finish(b.tl, &stop);
+            cr_assert_eq(stop.reason, STOP_DONE);
+            bench_check(&b, &t, i, "a step back");
+        } else {
+            cr_assert_eq(forward(&b).reason, STOP_DIVERGED);
+            bench_seek(&b, 6345);
+            bench_check(&b, &t, i, "further on");
+        }
+        bench_seek(&b, 5499);
+        bench_check(&b, &t, i, "on the way there");
+        bench_fini(&b);
+    }
+    trace_free(&t);
+}
+
+/* A replay that ends early is one that differs. */
+Test(halt, divergence_by_a_halt)
+{
+    const struct guest g = {.name = "storm", .rounds = 4, .period = 12};
+    struct trace t;
+    trace_record(&t, &g, NULL, 0, 1000000);
+    /* Behind the last event: with one to come, the player would notice. */
+    for (unsigned i = 0; i < 3; i++) {
+        struct timeline_options o = {.warp = true, .spacing_steps = 6000};
+        struct bench b;
+        struct stop stop;
+        bench_init(&b, &g, &o);
+        bench_live(&b, NULL, 0, t.steps);
+        bench_seek(&b, t.steps - 200);
+        b.m->state.halt = HALT_EXIT;
+        if (i == 0)
+            stop = forward(&b);
+        else if (i == 1)
+            stop = bench_seek(&b, t.steps - 100);
+        else {
+            timeline_step(b.tl, 0);
+            timeline_finish(b.tl, &stop);
+        }
+        cr_assert_eq(stop.reason, STOP_DIVERGED, "case %u: reason %d", i, stop.reason);
+        cr_assert(strstr(stop.text, "has halted"), "%s", stop.text);
+        bench_seek(&b, t.steps - 200);
+        bench_check(&b, &t, i, "after a divergence");
+        bench_fini(&b);
+    }
+    trace_free(&t);
+}
+
+/* Where a debugger has changed something there are two marks: the one behind its writes counts. */
+Test(halt, divergence_before_a_debuggers_write)
+{
+    const struct guest g = {.name = "storm", .rounds = 4, .period = 12};
+    struct timeline_options o = {.warp = true, .spacing_steps = 6000};
+    struct bench b;
+    struct error err = ERROR_INIT;
+    uint64_t word = 1;
+    bench_init(&b, &g, &o);
+    bench_live(&b, NULL, 0, 1000);
+    bench_seek(&b, 500);
+    bench_seek(&b, 1000);
+    cr_assert(timeline_live(b.tl));
+    cr_assert(
+        timeline_write_memory(b.tl, 0, GUEST_BASE + GUEST_BYTES + 8192, &word, sizeof word, &err));
+    bench_seek(&b, 500);
+    bench_seek(&b, 1000);
+    bench_live(&b, NULL, 0, 3000);
+    bench_seek(&b, 700);
+    corrupt(b.m, CORRUPT_RAM);
+    struct stop stop = forward(&b);
+    cr_assert_eq(stop.reason, STOP_DIVERGED);
+    cr_assert_eq(stop.position, 1000);
+    cr_assert(strstr(stop.text, "between positions 0 and 1000"), "%s", stop.text);
+    bench_fini(&b);
+}
+
+/* A guest that waits for a time centuries ahead waits for ever: warping there would leave no room
+ * for the time behind it. */
+Test(halt, stuck_before_a_far_deadline)
+{
+    enum { PC = 32, CSR = 65, MIE = CSR + 0x304, MENVCFG = CSR + 0x30a, STIMECMP = CSR + 0x14d };
+    static const uint32_t program[] = {0x13, 0x10500073, 0xffdff06f}; /* nop; wfi, again */
+    const uint64_t code = GUEST_BASE + GUEST_BYTES + 4096;
+    const struct guest g = {.name = "storm", .rounds = 1, .period = 20};
+    struct error err = ERROR_INIT;
+    struct bench b;
+    bench_init(&b, &g, NULL);
+    cr_assert(timeline_write_memory(b.tl, 0, code, program, sizeof program, &err));
+    cr_assert(timeline_write_register(b.tl, 0, MENVCFG, UINT64_C(1) << 63, &err));
+    cr_assert(timeline_write_register(b.tl, 0, STIMECMP, UINT64_C(1) << 57, &err));
+    cr_assert(timeline_write_register(b.tl, 0, MIE, 1 << 5, &err));
+    cr_assert(timeline_write_register(b.tl, 0, PC, code, &err));
+    struct stop stop = {.reason = STOP_DONE};
+    timeline_continue_to(b.tl, 100);
+    timeline_finish(b.tl, &stop);
+    cr_assert_eq(bench_seek(&b, 1).position, 1);
+    cr_assert_eq(bench_seek(&b, 2).position, 2);
+    cr_assert_eq(stop.reason, STOP_STUCK);
+    cr_assert_eq(stop.position, 2);
+    bench_fini(&b);
+}
+
 /* ---- the budget ---- */
 
 Test(halt, small_budget)

@@ -1,6 +1,8 @@
 /* Walking back undoes walking forward, step by step, exactly. */
 #include "tests/unit/timeline/bench.h"
 
+#include "machine/semihosting.h"
+
 #include <criterion/criterion.h>
 
 static const struct guest storm = {.name = "storm", .rounds = 4, .period = 6};
@@ -304,4 +306,44 @@ Test(walk, stops_before_idle_time)
     }
     cr_assert_gt(found, 0);
     trace_free(&t);
+}
+
+static uint64_t no_clock(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+/* A semihosting call that reads one watched range and writes another: one step with two hits. Going
+ * back passes it after having told both. */
+Test(walk, two_watched_accesses_of_one_step)
+{
+    enum { A0 = 10, A1 = 11, PC = 32, GET_CMDLINE = 0x15 };
+    const uint64_t code = GUEST_BASE + 0x14000, block = code + 0x100, line = code + 0x200;
+    static const uint32_t program[] = {0x13, 0x01f01013, 0x00100073, 0x40705013, 0x6f};
+    const uint64_t parameters[] = {line, 64};
+    const struct guest g = {.name = "storm", .rounds = 1, .period = 20};
+    static struct semihosting semihosting;
+    struct bench b = {.board = guest_new(&g)};
+    struct error err = ERROR_INIT;
+    struct stop stop;
+    b.m = riscv_virt_machine(b.board);
+    cr_assert(semihosting_init(&semihosting, b.m, "words", &err), "%s", err.message);
+    b.tl = timeline_new(b.m, &(struct timeline_options){.host.clock = no_clock, .warp = true});
+    cr_assert(timeline_write_memory(b.tl, 0, code, program, sizeof program, &err));
+    cr_assert(timeline_write_memory(b.tl, 0, block, parameters, sizeof parameters, &err));
+    cr_assert(timeline_write_register(b.tl, 0, PC, code, &err));
+    cr_assert(timeline_write_register(b.tl, 0, A0, GET_CMDLINE, &err));
+    cr_assert(timeline_write_register(b.tl, 0, A1, block, &err));
+    bench_live(&b, NULL, 0, 20);
+    timeline_point_add(b.tl, HIT_READ, block, 8);
+    timeline_point_add(b.tl, HIT_WRITE, line, 5);
+    static const enum stop_reason expected[] = {STOP_WATCH, STOP_WATCH, STOP_BEGIN};
+    for (unsigned i = 0; i < 3; i++) {
+        timeline_reverse_continue(b.tl);
+        timeline_finish(b.tl, &stop);
+        cr_assert_eq(stop.reason, expected[i], "%u: reason %d", i, stop.reason);
+        cr_assert_eq(stop.position, i < 2 ? 3 : 0, "%u: %lu", i, stop.position);
+    }
+    bench_fini(&b);
 }
