@@ -188,13 +188,15 @@ void commands_run(void *ctx, const char *line, struct buffer *out)
 
 /* ---- help ---- */
 
+enum { HELP_COLUMN = 22 };
+
 static void help_row(const struct command *c, struct buffer *out)
 {
     size_t start = out->size;
     buffer_printf(out, "%s", c->name);
     if (c->argument)
         buffer_printf(out, " %s", c->argument);
-    int gap = 20 - (int)(out->size - start);
+    int gap = HELP_COLUMN - (int)(out->size - start);
     buffer_printf(out, "%*s%.*s\n", gap > 1 ? gap : 2, "", (int)strcspn(c->help, "\n"), c->help);
 }
 

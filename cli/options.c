@@ -303,7 +303,8 @@ static const struct option option[] = {
     {"dtb", NULL, "FILE", "device tree instead of the generated one", set_dtb},
     {"serial", NULL, "WHERE",
      "the serial port: stdio, null, file:PATH, unix:PATH[,server],\n"
-     "tcp:HOST:PORT[,server] (default stdio; null with -gdb stdio)",
+     "tcp:HOST:PORT[,server] (default stdio; null with -gdb stdio);\n"
+     "on a terminal C-a x quits, and C-a h lists the keys",
      set_serial},
     {"icount", NULL, "shift=N,sleep=on|off",
      "a step takes 2^N ns (default 3); sleep=off passes over idle\n"

@@ -58,6 +58,7 @@ struct gdb_session {
     uv_timer_t second;     /* ticks while a movement is outstanding */
     unsigned seconds;      /* since it began */
     enum gdb_awaits awaits;
+    bool stepping;    /* the movement that is outstanding, or was the last, is a step */
     struct stop stop; /* the last one reported, for `?` */
     struct gdb_registers registers;
     struct gdb_points points;

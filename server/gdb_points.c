@@ -3,6 +3,9 @@
 #include "base/check.h"
 #include "server/gdb_handlers.h"
 
+/* More than anybody sets by hand; each is looked at for every packet and every hit. */
+enum { POINTS_MOST = 4096 };
+
 static unsigned kinds_of(enum rsp_point_type type)
 {
     switch (type) {
@@ -55,6 +58,12 @@ enum gdb_outcome gdb_insert_point(struct gdb_session *s, const struct rsp_reques
         return GDB_REPLY;
     }
     if (!find(points, &point)) {
+        if (points->count == POINTS_MOST) {
+            struct error err;
+            error_set(&err, ERROR_RANGE, "there are %d breakpoints already: delete some",
+                      POINTS_MOST);
+            return gdb_refuse(s, reply, &err);
+        }
         if (points->count == points->capacity) {
             points->capacity = points->capacity ? 2 * points->capacity : 16;
             points->item = mem_grow(points->item, points->capacity, sizeof *points->item);

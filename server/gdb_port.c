@@ -108,7 +108,8 @@ static void refusal_received(void *ctx)
     struct refusal *refusal = ctx;
     if (!refusal->told)
         uv_check_start(&refusal->port->turn_end, decide_all);
-    else if (has_packet(conn_input(refusal->conn)))
+    else if (has_packet(conn_input(refusal->conn)) ||
+             conn_input(refusal->conn)->size > RSP_PACKET_SIZE)
         conn_close(refusal->conn, NULL);
 }
 

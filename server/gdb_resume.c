@@ -25,6 +25,15 @@ static enum rsp_stop_reason break_reason(const struct gdb_session *s, uint64_t p
     return gdb_point_set(&s->points, RSP_POINT_HARDWARE, pc) ? RSP_REASON_HWBREAK : RSP_REASON_NONE;
 }
 
+/* A client takes a plain stop for the end of its step, and steps on until it has left the source
+ * line. Where no further step can be made, only the end of history ends that. */
+static enum rsp_stop_reason plain_reason(const struct gdb_session *s, const struct stop *stop)
+{
+    bool dead_end =
+        stop->reason == STOP_HALT || stop->reason == STOP_STUCK || stop->reason == STOP_DIVERGED;
+    return s->stepping && dead_end ? RSP_REASON_HISTORY_END : RSP_REASON_NONE;
+}
+
 static enum rsp_stop_reason reason_of(const struct gdb_session *s, const struct stop *stop)
 {
     switch (stop->reason) {
@@ -37,7 +46,7 @@ static enum rsp_stop_reason reason_of(const struct gdb_session *s, const struct 
     case STOP_END:
         return RSP_REASON_HISTORY_END;
     default:
-        return RSP_REASON_NONE;
+        return plain_reason(s, stop);
     }
 }
 
@@ -108,10 +117,17 @@ static enum gdb_outcome go_on(struct gdb_session *s)
     return gdb_moved(s, GDB_AWAITS_STOP);
 }
 
+static enum gdb_outcome stepped(struct gdb_session *s)
+{
+    gdb_moved(s, GDB_AWAITS_STOP);
+    s->stepping = true;
+    return GDB_MOVED;
+}
+
 static enum gdb_outcome step(struct gdb_session *s, unsigned hart)
 {
     timeline_step(s->timeline, hart);
-    return gdb_moved(s, GDB_AWAITS_STOP);
+    return stepped(s);
 }
 
 /* Signals mean nothing to a machine. */
@@ -179,7 +195,7 @@ enum gdb_outcome gdb_vcont(struct gdb_session *s, const struct rsp_request *r, s
         if (action->kind == RSP_ACTION_STEP)
             return step(s, hart);
         timeline_step_range(s->timeline, hart, action->start, action->end);
-        return gdb_moved(s, GDB_AWAITS_STOP);
+        return stepped(s);
     }
     if (continues(s, r))
         return go_on(s);
@@ -194,7 +210,7 @@ enum gdb_outcome gdb_reverse_step(struct gdb_session *s, const struct rsp_reques
     (void)r;
     (void)reply;
     timeline_reverse_step(s->timeline, hart_to_resume(s));
-    return gdb_moved(s, GDB_AWAITS_STOP);
+    return stepped(s);
 }
 
 enum gdb_outcome gdb_reverse_continue(struct gdb_session *s, const struct rsp_request *r,

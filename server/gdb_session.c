@@ -271,10 +271,12 @@ void gdb_session_turn(struct gdb_session *s)
 
 static void end(struct gdb_session *s);
 
+/* gdb does not expect a command to move anything: it shows the registers it has read before. */
 static void answer_monitor(struct gdb_session *s, const struct stop *stop)
 {
     struct buffer text = {0};
     stop_append_text(stop, &text);
+    buffer_append_string(&text, "(to see it in gdb: `maint flush register-cache`, `frame`)\n");
     gdb_send_console(s, &text);
     buffer_fini(&text);
     rsp_reply_ok(&s->reply);
@@ -364,6 +366,7 @@ enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits)
 {
     const struct mover mover = {stopped, s};
     s->awaits = awaits;
+    s->stepping = false;
     s->seconds = 0;
     movement_began(s->options.movement, &mover);
     uv_update_time(s->second.loop);
