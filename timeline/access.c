@@ -135,10 +135,10 @@ bool timeline_write_register(struct timeline *tl, unsigned hart, unsigned number
         return error_set(err, ERROR_RANGE, "no register number %u", number);
     if (cpu->ops->get_register(cpu, number) == value)
         return true;
-    if (reg->read_only)
-        return error_set(err, ERROR_UNSUPPORTED, "register %s cannot be written", reg->name);
     if (!writable_now(tl, err))
         return false;
+    if (reg->read_only)
+        return error_set(err, ERROR_UNSUPPORTED, "register %s cannot be written", reg->name);
     uint8_t event[12];
     store_le32(event, number);
     store_le64(event + 4, value);

@@ -80,7 +80,6 @@ struct operation {
     uint64_t target;        /* where to land, or how far to run */
     uint64_t scan_end;      /* the interval being scanned ends here */
     bool scanning;          /* its replay is under way */
-    bool stepped;           /* STEP_RANGE has made its first step */
     struct stop found;      /* what to report after landing */
     struct reported report; /* what of it will then have been reported */
 };
@@ -157,6 +156,40 @@ void points_arm_scan(struct timeline *tl);
 void points_disarm(struct timeline *tl);
 /* Fill in a stop from tl->seen. */
 void points_describe(const struct timeline *tl, struct stop *stop);
+/* What a stop at tl->seen reports, with what has been reported of its step before. */
+struct reported points_reported(const struct timeline *tl);
+
+/* ---- operation.c: how operations begin and end ---- */
+
+/* A stop of this hart is that of the hart whose turn it will be. */
+enum { HART_RUNNING = MACHINE_CPUS };
+
+#define NOTHING_REPORTED ((struct reported){POSITION_NONE, 0})
+
+/* No movement goes on from a state that a divergence has left: back to a good one first. */
+void operation_leave_divergence(struct timeline *tl);
+void operation_begin(struct timeline *tl, struct operation op);
+/* A stop of no hart in particular. */
+struct stop operation_stop(enum stop_reason reason, uint64_t position);
+/* The operation is over: *stop gets its position; `report` has now been reported. */
+enum timeline_status operation_finish(struct timeline *tl, struct stop *stop,
+                                      struct reported report);
+enum timeline_status operation_finish_plain(struct timeline *tl, enum stop_reason reason,
+                                            struct stop *stop);
+enum timeline_status operation_finish_diverged(struct timeline *tl, struct stop *stop);
+
+/* ---- forward.c, search.c, seek.c: one turn of an operation in its phase ---- */
+
+enum timeline_status forward_advance(struct timeline *tl, struct stop *stop);
+enum timeline_status search_advance(struct timeline *tl, struct stop *stop);
+enum timeline_status seek_advance(struct timeline *tl, struct stop *stop);
+
+/* Go over to landing at `n`: chooses where to replay from, the present place included. */
+void seek_begin(struct timeline *tl, uint64_t n);
+/* So that an interrupted movement is back at once. */
+void seek_remember_start(struct timeline *tl);
+/* Back to where an interrupted movement began; that cannot be interrupted. */
+void seek_turn_back(struct timeline *tl);
 
 /* ---- run.c ---- */
 

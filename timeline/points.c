@@ -181,3 +181,12 @@ void points_describe(const struct timeline *tl, struct stop *stop)
     stop->kinds = p.kinds;
     stop->address = hit->address > p.address ? hit->address : p.address;
 }
+
+/* A step may have several hits: a semihosting call reads and writes. */
+struct reported points_reported(const struct timeline *tl)
+{
+    struct reported report = {tl->seen.hit.position, tl->seen.hit.kinds};
+    if (tl->reported.step == report.step)
+        report.kinds |= tl->reported.kinds;
+    return report;
+}

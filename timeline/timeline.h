@@ -84,7 +84,7 @@ void timeline_reverse_continue(struct timeline *tl);
 void timeline_reverse_step(struct timeline *tl, unsigned hart);
 /* To position n: clamped to [begin, tip]. Points do not stop it. */
 void timeline_seek(struct timeline *tl, uint64_t n);
-/* Live, like continue, but no further than position n (at least the present). */
+/* Like continue, but no further than position n. */
 void timeline_continue_to(struct timeline *tl, uint64_t n);
 
 enum timeline_status {

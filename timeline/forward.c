@@ -1,0 +1,111 @@
+/* Forward: continue, step, step a range. */
+#include "timeline/internal.h"
+
+static void begin_forward(struct timeline *tl, struct operation op)
+{
+    op.phase = PHASE_FORWARD;
+    operation_begin(tl, op);
+    points_arm_forward(tl);
+}
+
+void timeline_continue(struct timeline *tl)
+{
+    timeline_continue_to(tl, POSITION_NONE);
+}
+
+void timeline_continue_to(struct timeline *tl, uint64_t n)
+{
+    uint64_t here = machine_position(tl->m);
+    begin_forward(tl,
+                  (struct operation){.kind = OPERATION_CONTINUE, .target = n < here ? here : n});
+}
+
+void timeline_step(struct timeline *tl, unsigned hart)
+{
+    begin_forward(
+        tl, (struct operation){.kind = OPERATION_STEP, .hart = hart, .target = POSITION_NONE});
+}
+
+void timeline_step_range(struct timeline *tl, unsigned hart, uint64_t low, uint64_t high)
+{
+    begin_forward(tl, (struct operation){.kind = OPERATION_STEP_RANGE,
+                                         .hart = hart,
+                                         .low = low,
+                                         .high = high,
+                                         .target = POSITION_NONE});
+}
+
+/* Stop at a hit that a replay found behind idle time: come here anew, without that time. */
+static enum timeline_status land_before_idle(struct timeline *tl, const struct stop *stop,
+                                             struct reported report)
+{
+    uint64_t here = machine_position(tl->m);
+    tl->op.phase = PHASE_LAND;
+    tl->op.target = tl->op.start = here;
+    tl->op.found = *stop;
+    tl->op.report = report;
+    tl->m->step_cpu = MACHINE_CPUS;
+    points_disarm(tl);
+    run_restore(tl, history_at(tl, here));
+    return TIMELINE_RUNNING;
+}
+
+static enum timeline_status finish_hit(struct timeline *tl, struct stop *stop)
+{
+    struct reported report = points_reported(tl);
+    *stop = (struct stop){0};
+    points_describe(tl, stop);
+    if (!tl->live && tl->player.warped_at == report.step)
+        return land_before_idle(tl, stop, report);
+    return operation_finish(tl, stop, report);
+}
+
+static enum timeline_status step_done(struct timeline *tl, struct stop *stop)
+{
+    struct operation *op = &tl->op;
+    struct cpu *cpu = tl->m->cpu[op->hart];
+    uint64_t pc = cpu->ops->pc(cpu);
+    if (op->kind == OPERATION_STEP_RANGE && pc >= op->low && pc < op->high)
+        return TIMELINE_RUNNING;
+    *stop = operation_stop(STOP_DONE, 0);
+    stop->hart = op->hart;
+    return operation_finish(tl, stop, NOTHING_REPORTED);
+}
+
+enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
+{
+    struct operation *op = &tl->op;
+    if (!op->from_tip && run_at_tip(tl)) {
+        run_go_live(tl);
+        *stop = operation_stop(STOP_END, 0);
+        if (op->kind != OPERATION_CONTINUE)
+            stop->hart = op->hart;
+        return operation_finish(tl, stop, NOTHING_REPORTED);
+    }
+    if (tl->interrupted)
+        return operation_finish_plain(tl, STOP_INTERRUPT, stop);
+    bool steps = op->kind != OPERATION_CONTINUE;
+    tl->m->step_cpu = steps ? op->hart : MACHINE_CPUS;
+    enum run_result result = tl->live ? run_live(tl, op->target)
+                                      : run_replay(tl, op->target < tl->tip ? op->target : tl->tip);
+    if (result != RUN_IDLE)
+        tl->idle_since = 0;
+    if (result == RUN_HIT)
+        return finish_hit(tl, stop);
+    if (result == RUN_DIVERGED)
+        return operation_finish_diverged(tl, stop);
+    if (!tl->live && run_at_tip(tl))
+        return TIMELINE_RUNNING;
+    switch (result) {
+    case RUN_REACHED:
+        return steps ? step_done(tl, stop) : operation_finish_plain(tl, STOP_DONE, stop);
+    case RUN_HALTED:
+        return operation_finish_plain(tl, STOP_HALT, stop);
+    case RUN_IDLE:
+        if (!tl->live)
+            return operation_finish_plain(tl, STOP_STUCK, stop);
+        return run_idle(tl) ? TIMELINE_RUNNING : TIMELINE_IDLE;
+    default:
+        return TIMELINE_RUNNING;
+    }
+}

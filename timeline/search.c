@@ -1,0 +1,107 @@
+/* Reverse: replay intervals from the newest back, note the hits, decide, land. */
+#include "timeline/internal.h"
+
+/* A scan for hits behind us, which ends at `floor` with `found` when there are none. */
+static void begin_reverse(struct timeline *tl, struct operation op)
+{
+    op.phase = PHASE_SCAN;
+    operation_begin(tl, op);
+    tl->op.scan_end = tl->op.start;
+    tl->op.report = NOTHING_REPORTED;
+    points_arm_scan(tl);
+    if (tl->op.kind == OPERATION_REVERSE_CONTINUE)
+        seek_remember_start(tl);
+    run_leave_live(tl);
+}
+
+void timeline_reverse_continue(struct timeline *tl)
+{
+    uint64_t floor = timeline_begin(tl);
+    begin_reverse(tl, (struct operation){.kind = OPERATION_REVERSE_CONTINUE,
+                                         .floor = floor,
+                                         .found = operation_stop(STOP_BEGIN, floor)});
+}
+
+void timeline_reverse_step(struct timeline *tl, unsigned hart)
+{
+    operation_leave_divergence(tl);
+    uint64_t step = tl->m->state.last_step[hart], floor = timeline_begin(tl);
+    struct stop found = operation_stop(STOP_BEGIN, floor);
+    if (step != POSITION_NONE && step >= floor) {
+        floor = step;
+        found = (struct stop){.reason = STOP_DONE, .position = step, .hart = hart};
+    }
+    begin_reverse(
+        tl, (struct operation){
+                .kind = OPERATION_REVERSE_STEP, .hart = hart, .floor = floor, .found = found});
+}
+
+/* The scan's last hit, as a stop: before the instruction, or behind the access. */
+static void decide_hit(struct timeline *tl)
+{
+    const struct hit *hit = &tl->seen.hit;
+    struct operation *op = &tl->op;
+    op->found = (struct stop){0};
+    points_describe(tl, &op->found);
+    /* A breakpoint lies before its step: the step's accesses are ahead again. */
+    op->report = hit->kinds == HIT_EXECUTE ? NOTHING_REPORTED : points_reported(tl);
+    seek_begin(tl, hit->kinds == HIT_EXECUTE ? hit->position : hit->position + 1);
+}
+
+/* A hit of the interval that lies behind the floor: a step back prefers to have made its step. */
+static bool found_hit(const struct timeline *tl)
+{
+    const struct operation *op = &tl->op;
+    const struct hit *hit = &tl->seen.hit;
+    if (!tl->seen.any)
+        return false;
+    uint64_t stop = hit->kinds == HIT_EXECUTE ? hit->position : hit->position + 1;
+    return stop > op->floor || (stop == op->floor && op->kind == OPERATION_REVERSE_CONTINUE);
+}
+
+/* One hart and nothing watched: between its last step and here there is nothing to hit. */
+static bool nothing_between(const struct timeline *tl)
+{
+    return tl->op.kind == OPERATION_REVERSE_STEP && tl->m->config.cpus == 1 &&
+           !tl->points.armed.watch_count;
+}
+
+/* Choose the next interval to replay, newest first. False: none is left above the floor. */
+static bool begin_interval(struct timeline *tl)
+{
+    struct operation *op = &tl->op;
+    while (op->scan_end > op->floor && !nothing_between(tl)) {
+        const struct entry *entry = history_at(tl, op->scan_end - 1);
+        op->low = entry->checkpoint->position;
+        if (history_may_hit(tl, entry)) {
+            run_restore(tl, entry);
+            tl->seen.any = false;
+            op->scanning = true;
+            return true;
+        }
+        op->scan_end = op->low;
+    }
+    return false;
+}
+
+enum timeline_status search_advance(struct timeline *tl, struct stop *stop)
+{
+    struct operation *op = &tl->op;
+    if (tl->interrupted) {
+        seek_turn_back(tl);
+        return TIMELINE_RUNNING;
+    }
+    if (!op->scanning && !begin_interval(tl)) {
+        seek_begin(tl, op->floor);
+        return TIMELINE_RUNNING;
+    }
+    if (run_replay(tl, op->scan_end) == RUN_DIVERGED)
+        return operation_finish_diverged(tl, stop);
+    if (machine_position(tl->m) < op->scan_end)
+        return TIMELINE_RUNNING;
+    op->scanning = false;
+    op->scan_end = op->low;
+    if (found_hit(tl))
+        decide_hit(tl);
+    return TIMELINE_RUNNING;
+}

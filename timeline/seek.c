@@ -1,0 +1,95 @@
+/* Landing on a position, and leaving approach checkpoints on the way. */
+#include "timeline/internal.h"
+
+#include "base/check.h"
+
+enum { APPROACH_MIN = 2000 };
+
+void seek_begin(struct timeline *tl, uint64_t n)
+{
+    tl->op.phase = PHASE_LAND;
+    tl->op.target = n;
+    points_disarm(tl);
+    uint64_t here = machine_position(tl->m);
+    if (tl->live && here == n)
+        return;
+    run_leave_live(tl);
+    const struct entry *entry = history_at(tl, n);
+    if (here > n || here < entry->checkpoint->position)
+        run_restore(tl, entry);
+}
+
+void seek_remember_start(struct timeline *tl)
+{
+    if (!tl->live)
+        history_take_approach(tl);
+}
+
+void timeline_seek(struct timeline *tl, uint64_t n)
+{
+    operation_begin(tl, (struct operation){.kind = OPERATION_SEEK});
+    if (n < timeline_begin(tl))
+        n = timeline_begin(tl);
+    if (n > tl->tip)
+        n = tl->tip;
+    tl->op.found = operation_stop(STOP_DONE, n);
+    tl->op.report = NOTHING_REPORTED;
+    seek_remember_start(tl);
+    seek_begin(tl, n);
+}
+
+void seek_turn_back(struct timeline *tl)
+{
+    tl->interrupted = false;
+    tl->op.found = operation_stop(STOP_INTERRUPT, tl->op.start);
+    tl->op.report = NOTHING_REPORTED;
+    seek_begin(tl, tl->op.start);
+}
+
+/* Where to stop next on the way to the target: at distances that shrink to a quarter each time, to
+ * leave approach checkpoints there. The next moves back from the target then replay little. */
+static uint64_t next_approach(const struct timeline *tl)
+{
+    uint64_t remaining = tl->op.target - machine_position(tl->m);
+    return remaining > APPROACH_MIN ? tl->op.target - remaining / 4 : tl->op.target;
+}
+
+static enum timeline_status landed(struct timeline *tl, struct stop *stop)
+{
+    if (!tl->live && run_at_tip(tl))
+        run_go_live(tl);
+    *stop = tl->op.found;
+    return operation_finish(tl, stop, tl->op.report);
+}
+
+enum timeline_status seek_advance(struct timeline *tl, struct stop *stop)
+{
+    if (tl->live)
+        return landed(tl, stop);
+    if (tl->interrupted && tl->op.found.reason != STOP_INTERRUPT)
+        seek_turn_back(tl);
+    uint64_t target = tl->op.target;
+    uint64_t until = next_approach(tl);
+    do {
+        switch (run_replay(tl, until)) {
+        case RUN_DIVERGED:
+            return operation_finish_diverged(tl, stop);
+        case RUN_REACHED:
+            break;
+        case RUN_HALTED:
+        case RUN_IDLE:
+            /* Only the tip of a machine that is off, or waits for ever, is such a place. */
+            check(machine_position(tl->m) == target, "halted on the way to %llu",
+                  (unsigned long long)target);
+            return landed(tl, stop);
+        default:
+            return TIMELINE_RUNNING;
+        }
+        if (machine_position(tl->m) == target)
+            return landed(tl, stop);
+        if (machine_position(tl->m) == until)
+            history_take_approach(tl);
+        until = next_approach(tl);
+    } while (!tl->interrupted);
+    return TIMELINE_RUNNING;
+}
