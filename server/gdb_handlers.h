@@ -58,8 +58,10 @@ struct gdb_session {
     uv_timer_t second;     /* ticks while a movement is outstanding */
     unsigned seconds;      /* since it began */
     enum gdb_awaits awaits;
-    bool stepping;    /* the movement that is outstanding, or was the last, is a step */
-    struct stop stop; /* the last one reported, for `?` */
+    bool asked;              /* a request has come since the last stop reply */
+    uint64_t interrupted_at; /* uv_hrtime of a Ctrl-C that came then; 0: none */
+    bool stepping;           /* the movement that is outstanding, or was the last, is a step */
+    struct stop stop;        /* the last one reported, for `?` */
     struct gdb_registers registers;
     struct gdb_points points;
     uint32_t features;   /* the client's, enum rsp_feature */

@@ -16,6 +16,8 @@
 #define WAITING_MOST ((size_t)4 * RSP_PACKET_SIZE)
 /* The size of a waiting request of which nothing could be kept: too long, or damaged. */
 #define WAITING_BAD UINT32_MAX
+/* How long a Ctrl-C between two resumes is for the one to come. */
+enum { INTERRUPT_KEPT_NS = 500000000 };
 /* Between two lines on the progress of a long replay. */
 enum { PROGRESS_SECONDS = 2 };
 
@@ -212,6 +214,17 @@ static void take_packet(struct gdb_session *s, bool bad)
         answer(s, payload->data, payload->size);
 }
 
+/* One that crosses with a stop reply finds nothing to interrupt. But gdb passes over stops of its
+ * own accord (a watched value that did not change, a condition that does not hold): it asks a few
+ * things and resumes, and a Ctrl-C meanwhile is for the resume that follows at once. */
+static void take_interrupt(struct gdb_session *s)
+{
+    if (s->awaits != GDB_AWAITS_NOTHING)
+        movement_interrupt(s->options.movement);
+    else if (s->asked)
+        s->interrupted_at = uv_hrtime();
+}
+
 static void take_item(struct gdb_session *s, enum rsp_item item)
 {
     switch (item) {
@@ -222,6 +235,7 @@ static void take_item(struct gdb_session *s, enum rsp_item item)
     case RSP_ITEM_TOO_LONG:
         if (s->acks)
             send_raw(s, '+');
+        s->asked = s->moved && s->awaits == GDB_AWAITS_NOTHING;
         take_packet(s, item == RSP_ITEM_TOO_LONG);
         break;
     case RSP_ITEM_BAD_CHECKSUM:
@@ -232,9 +246,7 @@ static void take_item(struct gdb_session *s, enum rsp_item item)
             take_packet(s, true);
         break;
     case RSP_ITEM_INTERRUPT:
-        /* One that crosses with a stop reply finds nothing to interrupt. */
-        if (s->awaits != GDB_AWAITS_NOTHING)
-            movement_interrupt(s->options.movement);
+        take_interrupt(s);
         break;
     case RSP_ITEM_NACK:
         if (s->acks && s->sent.size)
@@ -369,6 +381,10 @@ enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits)
     s->stepping = false;
     s->seconds = 0;
     movement_began(s->options.movement, &mover);
+    if (uv_hrtime() - s->interrupted_at < INTERRUPT_KEPT_NS)
+        movement_interrupt(s->options.movement);
+    s->interrupted_at = 0;
+    s->asked = false;
     uv_update_time(s->second.loop);
     uv_timer_start(&s->second, on_second, 1000, 1000);
     return GDB_MOVED;

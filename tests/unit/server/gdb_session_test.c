@@ -429,6 +429,18 @@ Test(gdb_session, an_interrupt_of_nothing_is_nothing)
     end();
 }
 
+/* gdb looks at a hit, finds it of no interest and goes on: Ctrl-C may come between these requests. */
+Test(gdb_session, an_interrupt_between_two_resumes_ends_the_second)
+{
+    begin(&counting);
+    expect_stop(client_ask(&gdb, "vCont;s"), "T05thread:1;icount:1;");
+    client_expect(&gdb, "qC", "QC1");
+    client_send_text(&gdb, "\x03");
+    expect_stop(client_ask(&gdb, "vCont;c"), "T02thread:1;icount:");
+    expect_stop(client_ask(&gdb, "vCont;s"), "T05thread:1;icount:");
+    end();
+}
+
 Test(gdb_session, interrupts_a_guest_that_waits)
 {
     const struct bench_options idle = {.guest = GUEST_IDLE, .server.paused = true};
