@@ -6,6 +6,8 @@
 #define MS_NS UINT64_C(1000000)
 /* Longer waits are cut: a timer of the loop counts milliseconds from now on. */
 #define WAIT_MOST_MS UINT64_C(3600000)
+/* Between two looks at whether the guest's output has been taken. */
+enum { OUTPUT_WAIT_MS = 5 };
 
 static void run_slice(uv_idle_t *handle);
 
@@ -45,6 +47,13 @@ static void stopped(struct movement *m, const struct stop *stop)
         m->watcher.freed(m->watcher.ctx);
 }
 
+static void wait_ms(struct movement *m, uint64_t ms)
+{
+    uv_idle_stop(&m->slices);
+    uv_update_time(m->deadline.loop);
+    uv_timer_start(&m->deadline, on_deadline, ms, 0);
+}
+
 /* Only input or an interrupt ends a wait without deadline: then no timer is set. */
 static void wait_for_deadline(struct movement *m)
 {
@@ -53,8 +62,7 @@ static void wait_for_deadline(struct movement *m)
     if (ns == UINT64_MAX)
         return;
     uint64_t ms = ns / MS_NS + (ns % MS_NS != 0);
-    uv_update_time(m->deadline.loop);
-    uv_timer_start(&m->deadline, on_deadline, ms < WAIT_MOST_MS ? ms : WAIT_MOST_MS, 0);
+    wait_ms(m, ms < WAIT_MOST_MS ? ms : WAIT_MOST_MS);
 }
 
 static void run_slice(uv_idle_t *handle)
@@ -62,6 +70,11 @@ static void run_slice(uv_idle_t *handle)
     struct movement *m = handle->data;
     struct stop stop = {0};
     m->watcher.offer_input(m->watcher.ctx);
+    bool taken = m->watcher.flush_output(m->watcher.ctx);
+    if (!taken && timeline_live(m->timeline) && !m->interrupted) {
+        wait_ms(m, OUTPUT_WAIT_MS);
+        return;
+    }
     enum timeline_status status = timeline_advance(m->timeline, SLICE_NS, &stop);
     m->watcher.flush_output(m->watcher.ctx);
     if (status == TIMELINE_STOPPED)
@@ -75,6 +88,7 @@ void movement_began(struct movement *m, const struct mover *owner)
     check(movement_free(m), "movement has an owner");
     check(timeline_moving(m->timeline), "nothing was begun");
     m->owner = *owner;
+    m->interrupted = false;
     uv_idle_start(&m->slices, run_slice);
 }
 
@@ -91,6 +105,7 @@ void movement_interrupt(struct movement *m)
 {
     if (movement_free(m))
         return;
+    m->interrupted = true;
     timeline_interrupt(m->timeline);
     movement_wake(m);
 }

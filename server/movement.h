@@ -19,9 +19,9 @@ struct mover {
 };
 
 struct movement_watcher {
-    bool (*offer_input)(void *ctx); /* now or never before the next slice; true: some was taken */
-    void (*flush_output)(void *ctx);
-    void (*freed)(void *ctx); /* nobody moves any more */
+    bool (*offer_input)(void *ctx);  /* now or never before the next slice; true: some was taken */
+    bool (*flush_output)(void *ctx); /* false: so much is not taken that the guest should wait */
+    void (*freed)(void *ctx);        /* nobody moves any more */
     void *ctx;
 };
 
@@ -30,6 +30,7 @@ struct movement {
     uv_idle_t slices;
     uv_timer_t deadline; /* of an idle machine */
     struct mover owner;  /* stopped is NULL: nobody moves */
+    bool interrupted;    /* the operation under way is to end, whatever holds it up */
     struct movement_watcher watcher;
     /* A live run goes no further than this (--stop-at); UINT64_MAX: no limit. */
     uint64_t stop_at;

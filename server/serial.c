@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 /* Bytes read ahead of the guest, and output gathered before it is written in the midst of a slice.
  */
 enum { INPUT_AHEAD = 4096, OUTPUT_GATHERED = 4096 };
+/* Output that stdout's reader has not taken: with more the guest waits. Tried again every RETRY_MS;
+ * at the end it is given LAST_MS for each piece. */
+enum { OUTPUT_HELD = 65536, RETRY_MS = 10, LAST_MS = 2000 };
 /* Output that a socket's peer has not read; what comes on top is dropped. */
 #define PEER_BACKLOG ((size_t)1 << 20)
 
@@ -33,28 +37,50 @@ struct serial {
     int fd;                    /* STDIO, FILE: output; negative: it failed */
     struct buffer input;       /* arrived, not yet taken by the guest */
     struct buffer output;      /* gathered */
+    uv_timer_t retry;          /* while STDIO's or FILE's output is not all written */
     bool losing;               /* the peer does not read; it has been said */
     bool closing;
 };
 
 /* ---- out ---- */
 
-/* The guest waits for whoever reads our stdout. */
-static bool write_all(int fd, const uint8_t *bytes, size_t size)
+static bool is_writable(int fd, int wait_ms)
 {
-    while (size) {
-        ssize_t count = write(fd, bytes, size);
-        if (count >= 0) {
-            bytes += count;
-            size -= (size_t)count;
-        } else if (errno == EAGAIN) {
-            struct pollfd writable = {.fd = fd, .events = POLLOUT};
-            poll(&writable, 1, -1);
-        } else if (errno != EINTR) {
-            return false;
-        }
+    struct pollfd writable = {.fd = fd, .events = POLLOUT};
+    return poll(&writable, 1, wait_ms) > 0;
+}
+
+/* Write what the reader takes, waiting at most `wait_ms` each time: a pipe that can be written has
+ * room for PIPE_BUF bytes. What is left stays in s->output. False: it failed. */
+static bool write_some(struct serial *s, int wait_ms)
+{
+    size_t done = 0;
+    bool ok = true;
+    while (ok && done < s->output.size && is_writable(s->fd, wait_ms)) {
+        size_t left = s->output.size - done;
+        ssize_t count = write(s->fd, s->output.data + done, left < PIPE_BUF ? left : PIPE_BUF);
+        if (count > 0)
+            done += (size_t)count;
+        else
+            ok = errno == EAGAIN || errno == EINTR;
     }
-    return true;
+    buffer_consume(&s->output, done);
+    return ok;
+}
+
+static void write_or_fail(struct serial *s, int wait_ms)
+{
+    if (s->fd >= 0 && !write_some(s, wait_ms)) {
+        log_line(LOG_WARN, "serial: output failed and is dropped from now on: %s", strerror(errno));
+        s->fd = -1;
+    }
+    if (s->fd < 0)
+        buffer_clear(&s->output);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    serial_flush(timer->data);
 }
 
 static void send_to_peer(struct serial *s)
@@ -76,11 +102,17 @@ void serial_flush(struct serial *s)
         return;
     if (s->kind == SERIAL_SOCKET) {
         send_to_peer(s);
-    } else if (s->fd >= 0 && !write_all(s->fd, s->output.data, s->output.size)) {
-        log_line(LOG_WARN, "serial: output failed and is dropped from now on: %s", strerror(errno));
-        s->fd = -1;
+        buffer_clear(&s->output);
+        return;
     }
-    buffer_clear(&s->output);
+    write_or_fail(s, 0);
+    if (s->output.size)
+        uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
+}
+
+bool serial_behind(const struct serial *s)
+{
+    return s->output.size > OUTPUT_HELD;
 }
 
 void serial_output(struct serial *s, const uint8_t *bytes, size_t size)
@@ -252,10 +284,13 @@ struct serial *serial_new(uv_loop_t *loop, const char *where, struct error *err)
     struct serial *s = mem_new(1, sizeof *s);
     s->loop = loop;
     s->fd = -1;
-    if (open_where(s, where, err))
-        return s;
-    free(s);
-    return NULL;
+    if (!open_where(s, where, err)) {
+        free(s);
+        return NULL;
+    }
+    uv_timer_init(loop, &s->retry);
+    s->retry.data = s;
+    return s;
 }
 
 static void start_stdin(struct serial *s)
@@ -289,7 +324,11 @@ bool serial_uses_stdio(const struct serial *s)
 
 void serial_close(struct serial *s)
 {
-    serial_flush(s);
+    if (s->kind == SERIAL_SOCKET)
+        serial_flush(s);
+    else
+        write_or_fail(s, LAST_MS);
+    uv_close((uv_handle_t *)&s->retry, NULL);
     s->closing = true;
     terminal_leave(&s->terminal);
     if (s->conn)

@@ -29,9 +29,11 @@ bool serial_uses_stdio(const struct serial *serial);
 /* Offer what waits to the guest; true if it took some. Cheap when nothing waits. */
 bool serial_offer(struct serial *serial);
 void serial_output(struct serial *serial, const uint8_t *bytes, size_t size);
-/* Write what is gathered. stdio and files block; a socket's peer that does not read loses output.
- */
+/* Write what is gathered, without waiting. What the reader of stdout does not take is kept; a
+ * socket's peer that does not read loses output. */
 void serial_flush(struct serial *serial);
+/* So much is kept that the guest should wait. */
+bool serial_behind(const struct serial *serial);
 
 /* Undo raw mode, close. A peer is still sent what it has not read, until serial_abort. The loop has
  * to run until all handles are closed, then serial_free. */

@@ -129,10 +129,11 @@ static bool offer_input(void *ctx)
     return serial_offer(s->serial);
 }
 
-static void flush_output(void *ctx)
+static bool flush_output(void *ctx)
 {
     struct server *s = ctx;
     serial_flush(s->serial);
+    return !serial_behind(s->serial);
 }
 
 static void movement_freed(void *ctx)
