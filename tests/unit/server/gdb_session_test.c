@@ -429,7 +429,8 @@ Test(gdb_session, an_interrupt_of_nothing_is_nothing)
     end();
 }
 
-/* gdb looks at a hit, finds it of no interest and goes on: Ctrl-C may come between these requests. */
+/* gdb looks at a hit, finds it of no interest and goes on: Ctrl-C may come between these requests.
+ */
 Test(gdb_session, an_interrupt_between_two_resumes_ends_the_second)
 {
     begin(&counting);
