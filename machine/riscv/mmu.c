@@ -263,12 +263,13 @@ static enum result resolve_two(struct hart *h, uint64_t va, unsigned size, enum 
                                uint64_t pa[2])
 {
     unsigned first = bytes_in_page(va, size);
-    if (resolve(h, va, first, access, &pa[0]) == TRAPPED ||
-        resolve(h, va + first, size - first, access, &pa[1]) == TRAPPED)
-        return TRAPPED;
     enum cause fault = access == CPU_READ ? CAUSE_LOAD_ACCESS : CAUSE_STORE_ACCESS;
+    if (resolve(h, va, first, access, &pa[0]) == TRAPPED)
+        return TRAPPED;
     if (!ram_contains(&h->m->ram, pa[0], first))
         return raise(h, fault, va);
+    if (resolve(h, va + first, size - first, access, &pa[1]) == TRAPPED)
+        return TRAPPED;
     if (!ram_contains(&h->m->ram, pa[1], size - first))
         return raise(h, fault, va + first);
     return DONE;
