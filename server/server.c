@@ -241,6 +241,9 @@ bool server_attach(struct server *s, struct timeline *timeline,
         s->movement.stop_at = s->options.stop_at;
     if (s->gdb && !gdb_port_start(s->gdb, &gdb, err))
         return error_prefix(err, "gdb");
+    /* Before anybody is told that we are there, and may want to end us. */
+    uv_signal_start(&s->interrupt, on_signal, SIGINT);
+    uv_signal_start(&s->terminate, on_signal, SIGTERM);
     announce(s);
     return true;
 }
@@ -250,8 +253,6 @@ static void start(struct server *s)
     const struct serial_options serial = {s->timeline, input_arrived, user_quit, s};
     check(s->timeline, "no timeline is attached");
     s->started = true;
-    uv_signal_start(&s->interrupt, on_signal, SIGINT);
-    uv_signal_start(&s->terminate, on_signal, SIGTERM);
     serial_start(s->serial, &serial);
     if (!s->options.paused && !(s->gdb && gdb_port_connected(s->gdb)))
         free_run(s);
