@@ -1,10 +1,14 @@
 #include "checkpoints/checkpoint.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Pages that a difference tells of at most. */
+enum { DIFF_MOST = 4096 };
 
 const char *digest_difference(const struct digest *a, const struct digest *b)
 {
@@ -24,15 +28,40 @@ bool digest_equal(const struct digest *a, const struct digest *b)
     return !digest_difference(a, b);
 }
 
+static const uint8_t *page_below(const void *ctx, uint64_t page)
+{
+    return pageroot_page(ctx, page);
+}
+
+/* The overlay equals `root` but for its dirty pages. */
+static void set_overlay_base(struct snapshots *s, unsigned i, struct pageroot *root)
+{
+    pageroot_ref(root);
+    if (s->overlay[i])
+        pageroot_unref(s->store, s->overlay[i]);
+    s->overlay[i] = root;
+    s->machine->overlay[i]->below = page_below;
+    s->machine->overlay[i]->below_ctx = root;
+}
+
 void snapshots_init(struct snapshots *s, struct machine *m)
 {
-    *s = (struct snapshots){.machine = m, .store = pagestore_new(m->ram.pages)};
-    s->base = pageroot_empty(s->store);
+    *s = (struct snapshots){.machine = m, .store = pagestore_new()};
+    s->base = pageroot_empty(s->store, m->ram.pages);
+    for (unsigned i = 0; i < m->overlays; i++) {
+        struct pageroot *empty = pageroot_empty(s->store, m->overlay[i]->pages);
+        set_overlay_base(s, i, empty);
+        pageroot_unref(s->store, empty);
+    }
 }
 
 void snapshots_fini(struct snapshots *s)
 {
     pageroot_unref(s->store, s->base);
+    for (unsigned i = 0; i < s->machine->overlays; i++) {
+        s->machine->overlay[i]->below = NULL;
+        pageroot_unref(s->store, s->overlay[i]);
+    }
     pagestore_free(s->store);
     *s = (struct snapshots){0};
 }
@@ -44,6 +73,23 @@ static void set_base(struct snapshots *s, struct pageroot *root)
     s->base = root;
 }
 
+/* An overlay is a part of its device. */
+static void add_overlay_digest(struct digest *digest, uint64_t overlay)
+{
+    digest->machine.devices = hash_mix(digest->machine.devices) ^ overlay;
+}
+
+static void take_overlays(struct snapshots *s, struct checkpoint *c)
+{
+    struct machine *m = s->machine;
+    for (unsigned i = 0; i < m->overlays; i++) {
+        c->overlay[i] = pagestore_capture_overlay(s->store, s->overlay[i], m->overlay[i]);
+        set_overlay_base(s, i, c->overlay[i]);
+        overlay_clear_dirty(m->overlay[i]);
+        add_overlay_digest(&c->digest, pageroot_digest(c->overlay[i]));
+    }
+}
+
 struct checkpoint *snapshots_take(struct snapshots *s)
 {
     struct machine *m = s->machine;
@@ -52,6 +98,7 @@ struct checkpoint *snapshots_take(struct snapshots *s)
     c->ram = pagestore_capture(s->store, s->base, &m->ram);
     c->digest.ram = pageroot_digest(c->ram);
     machine_digest(m, &c->digest.machine);
+    take_overlays(s, c);
 
     struct buffer state;
     buffer_init(&state);
@@ -72,23 +119,30 @@ bool snapshots_restore(struct snapshots *s, const struct checkpoint *c, struct e
         return error_prefix(err, "checkpoint at position %" PRIu64, c->position);
     pagestore_restore(s->base, c->ram, &s->machine->ram);
     set_base(s, c->ram);
+    for (unsigned i = 0; i < s->machine->overlays; i++) {
+        set_overlay_base(s, i, c->overlay[i]);
+        overlay_restored(s->machine->overlay[i]);
+    }
     machine_begin_interval(s->machine);
     return true;
 }
 
 void snapshots_digest(const struct snapshots *s, struct digest *digest)
 {
-    digest->ram = pagestore_digest(s->store, s->base, &s->machine->ram);
-    machine_digest(s->machine, &digest->machine);
+    const struct machine *m = s->machine;
+    digest->ram = pageroot_digest_ram(s->base, &m->ram);
+    machine_digest(m, &digest->machine);
+    for (unsigned i = 0; i < m->overlays; i++)
+        add_overlay_digest(digest, pageroot_digest_overlay(s->overlay[i], m->overlay[i]));
 }
 
-/* One line for a page whose contents differ; NULL: zeroes. */
-static void describe_page(const struct ram *ram, uint64_t page, const uint8_t *saved,
-                          struct buffer *out)
+/* One line for a page whose contents differ; NULL: zeroes, or an overlay's background. */
+static void describe_page(const char *name, uint64_t address, const uint8_t *saved,
+                          const uint8_t *present, struct buffer *out)
 {
     static const uint8_t zeroes[RAM_PAGE_SIZE];
     const uint8_t *was = saved ? saved : zeroes;
-    const uint8_t *now = ram->host + (page << RAM_PAGE_BITS);
+    const uint8_t *now = present ? present : zeroes;
     unsigned first = RAM_PAGE_SIZE, count = 0;
     for (unsigned i = 0; i < RAM_PAGE_SIZE; i++)
         if (was[i] != now[i]) {
@@ -96,36 +150,57 @@ static void describe_page(const struct ram *ram, uint64_t page, const uint8_t *s
             if (first == RAM_PAGE_SIZE)
                 first = i;
         }
-    check(count, "page %" PRIu64 " does not differ", page);
-    buffer_printf(out, "ram.%#" PRIx64 ": %#x -> %#x", ram->base + (page << RAM_PAGE_BITS) + first,
-                  was[first], now[first]);
+    if (!count) {
+        buffer_printf(out, "%s.%#" PRIx64 ": a page that only one of them has\n", name, address);
+        return;
+    }
+    buffer_printf(out, "%s.%#" PRIx64 ": %#x -> %#x", name, address + first, was[first],
+                  now[first]);
     if (count > 1)
         buffer_printf(out, " (the first of %u bytes in its page)", count);
     buffer_append_byte(out, '\n');
 }
 
+/* Pages that differ between two trees; `base` is the address of page 0. */
+static size_t diff_trees(const char *name, uint64_t base, const struct pageroot *was,
+                         const struct pageroot *now, size_t limit, struct buffer *out)
+{
+    uint64_t *page = mem_new(limit, sizeof *page);
+    size_t pages = pageroot_diff(was, now, page, limit);
+    for (size_t i = 0; i < pages && i < limit; i++)
+        describe_page(name, base + (page[i] << RAM_PAGE_BITS), pageroot_page(was, page[i]),
+                      pageroot_page(now, page[i]), out);
+    free(page);
+    return pages;
+}
+
+static size_t room(size_t limit, size_t used)
+{
+    size_t left = limit > used ? limit - used : 0;
+    return left < DIFF_MOST ? left : DIFF_MOST;
+}
+
 size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t limit,
                       struct buffer *out)
 {
-    const struct ram *ram = &s->machine->ram;
-    size_t fields = machine_diff(s->machine, c->state, c->state_size, limit, out);
-    size_t room = fields < limit ? limit - fields : 0;
-    if (room > ram->pages)
-        room = ram->pages;
-
-    uint64_t *page = mem_new(room, sizeof *page);
-    struct pageroot *now = pagestore_capture(s->store, s->base, ram);
-    size_t pages = pageroot_diff(c->ram, now, page, room);
-    for (size_t i = 0; i < pages && i < room; i++)
-        describe_page(ram, page[i], pageroot_page(c->ram, page[i]), out);
+    const struct machine *m = s->machine;
+    size_t n = machine_diff(m, c->state, c->state_size, limit, out);
+    struct pageroot *now = pagestore_capture(s->store, s->base, &m->ram);
+    n += diff_trees("ram", m->ram.base, c->ram, now, room(limit, n), out);
     pageroot_unref(s->store, now);
-    free(page);
-    return fields + pages;
+    for (unsigned i = 0; i < m->overlays; i++) {
+        now = pagestore_capture_overlay(s->store, s->overlay[i], m->overlay[i]);
+        n += diff_trees(m->overlay[i]->name, 0, c->overlay[i], now, room(limit, n), out);
+        pageroot_unref(s->store, now);
+    }
+    return n;
 }
 
 void checkpoint_free(struct snapshots *s, struct checkpoint *c)
 {
     pageroot_unref(s->store, c->ram);
+    for (unsigned i = 0; i < s->machine->overlays; i++)
+        pageroot_unref(s->store, c->overlay[i]);
     free(c->state);
     free(c);
 }

@@ -5,7 +5,8 @@
 #include "checkpoints/pagestore.h"
 #include "machine/machine.h"
 
-/* 32 bytes for the whole state; equal states have equal digests. */
+/* 32 bytes for the whole state; equal states have equal digests. Overlays count with the devices.
+ */
 struct digest {
     uint64_t ram;
     struct machine_digest machine;
@@ -19,7 +20,8 @@ struct checkpoint {
     uint64_t position;
     struct digest digest;
     struct pageroot *ram;
-    uint8_t *state; /* machine_save */
+    struct pageroot *overlay[MACHINE_OVERLAYS]; /* of the machine's overlays */
+    uint8_t *state;                             /* machine_save */
     size_t state_size;
 };
 
@@ -29,11 +31,12 @@ struct snapshots {
     struct machine *machine;
     struct pagestore *store;
     struct pageroot *base;
+    struct pageroot *overlay[MACHINE_OVERLAYS]; /* what each overlay equals but for dirty pages */
 };
 
 /* No interval has begun since machine_init: RAM was given zeroed, every write since has left its
  * page dirty (images are written by ram_write at a reset), so RAM equals the empty tree but for
- * dirty pages. */
+ * dirty pages. The machine has all its overlays, nothing written yet but what is still dirty. */
 void snapshots_init(struct snapshots *s, struct machine *m);
 /* Every checkpoint has been freed before. */
 void snapshots_fini(struct snapshots *s);
@@ -46,8 +49,8 @@ bool snapshots_restore(struct snapshots *s, const struct checkpoint *c, struct e
 /* The digest of the machine as it stands. Cost: the dirty pages. Changes nothing. */
 void snapshots_digest(const struct snapshots *s, struct digest *digest);
 /* Lines "NAME: SAVED -> NOW" that tell how the machine differs from the checkpoint: fields first,
- * then pages, each by its first differing byte, as "ram.ADDRESS". At most `limit` lines. Returns
- * how many differences there are. Changes nothing in the machine. */
+ * then pages, each by its first differing byte, as "ram.ADDRESS" or "OVERLAY.OFFSET". At most
+ * `limit` lines. Returns how many differences there are. Changes nothing in the machine. */
 size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t limit,
                       struct buffer *out);
 void checkpoint_free(struct snapshots *s, struct checkpoint *c);

@@ -16,7 +16,7 @@ struct frame {
     uint32_t refs;
 };
 
-/* Children are frames at level 0, nodes above; NULL where everything is zero. */
+/* Children are frames at level 0, nodes above; NULL where there is nothing. */
 struct node {
     void *child[FAN];
     uint64_t digest;  /* sum of the contributions of the pages below */
@@ -26,13 +26,12 @@ struct node {
 
 struct pageroot {
     struct node *top;
+    uint64_t pages;
     unsigned top_level;
     uint32_t refs;
 };
 
 struct pagestore {
-    uint64_t pages;
-    unsigned top_level;
     uint64_t captures;
     size_t roots;
     struct pool bytes;  /* of frames */
@@ -40,13 +39,9 @@ struct pagestore {
     struct pool nodes;
 };
 
-struct pagestore *pagestore_new(uint64_t pages)
+struct pagestore *pagestore_new(void)
 {
-    check(pages > 0 && pages <= (uint64_t)UINT32_MAX + 1, "%" PRIu64 " pages", pages);
     struct pagestore *s = mem_new(1, sizeof *s);
-    s->pages = pages;
-    while ((pages - 1) >> (FAN_BITS * (s->top_level + 1)))
-        s->top_level++;
     pool_init(&s->bytes, RAM_PAGE_SIZE);
     pool_init(&s->frames, sizeof(struct frame));
     pool_init(&s->nodes, sizeof(struct node));
@@ -96,8 +91,6 @@ static bool holds(const struct frame *f, const uint8_t *page)
 
 static struct frame *frame_new(struct pagestore *s, const uint8_t *page)
 {
-    if (is_zero(page))
-        return NULL;
     struct frame *f = pool_take(&s->frames);
     f->bytes = pool_take(&s->bytes);
     memcpy(f->bytes, page, RAM_PAGE_SIZE);
@@ -164,7 +157,7 @@ static void node_unref(struct pagestore *s, struct node *n, unsigned level)
     pool_give(&s->nodes, n);
 }
 
-/* A node that this capture may change, in place of `n` (NULL: all zero), whose reference it takes
+/* A node that this capture may change, in place of `n` (NULL: empty), whose reference it takes
  * over. However many pages change below it, it is copied once. */
 static struct node *node_own(struct pagestore *s, struct node *n, unsigned level)
 {
@@ -218,17 +211,26 @@ static struct node *node_put(struct pagestore *s, struct node *n, unsigned level
 
 /* Roots. */
 
-static struct pageroot *root_new(struct pagestore *s, struct node *top)
+static unsigned levels_above(uint64_t pages)
+{
+    unsigned level = 0;
+    while ((pages - 1) >> (FAN_BITS * (level + 1)))
+        level++;
+    return level;
+}
+
+static struct pageroot *root_new(struct pagestore *s, struct node *top, uint64_t pages)
 {
     struct pageroot *root = mem_new(1, sizeof *root);
-    *root = (struct pageroot){top, s->top_level, 1};
+    *root = (struct pageroot){top, pages, levels_above(pages), 1};
     s->roots++;
     return root;
 }
 
-struct pageroot *pageroot_empty(struct pagestore *s)
+struct pageroot *pageroot_empty(struct pagestore *s, uint64_t pages)
 {
-    return root_new(s, NULL);
+    check(pages > 0 && pages <= (uint64_t)UINT32_MAX + 1, "%" PRIu64 " pages", pages);
+    return root_new(s, NULL, pages);
 }
 
 struct pageroot *pageroot_ref(struct pageroot *root)
@@ -257,6 +259,45 @@ const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page)
     return f ? f->bytes : NULL;
 }
 
+/* A new tree in the making: `top` is that of `base` until something changes. */
+struct making {
+    struct pagestore *store;
+    struct pageroot *base;
+    struct node *top;
+};
+
+static struct making make_from(struct pagestore *s, struct pageroot *base)
+{
+    s->captures++;
+    ref_child(base->top, base->top_level + 1);
+    return (struct making){s, base, base->top};
+}
+
+/* `bytes` NULL: the page goes. */
+static void make_page(struct making *m, uint64_t page, const uint8_t *bytes)
+{
+    const struct frame *old = find(m->base, page);
+    if (bytes ? old && holds(old, bytes) : !old)
+        return;
+    struct change c = {.page = page, .frame = bytes ? frame_new(m->store, bytes) : NULL};
+    c.digest = frame_digest(page, c.frame) - frame_digest(page, old);
+    m->top = node_put(m->store, m->top, m->base->top_level, &c);
+}
+
+static struct pageroot *make_done(struct making *m)
+{
+    if (m->top != m->base->top)
+        return root_new(m->store, m->top, m->base->pages);
+    node_unref(m->store, m->top, m->base->top_level);
+    return pageroot_ref(m->base);
+}
+
+/* What the page adds to a digest when it is `bytes` (NULL: not there). */
+static uint64_t bytes_digest(uint64_t page, const uint8_t *bytes)
+{
+    return bytes ? contribution(page, hash_bytes(bytes, RAM_PAGE_SIZE, 0)) : 0;
+}
+
 /* RAM. */
 
 static const uint8_t *ram_bytes(const struct ram *ram, uint64_t page)
@@ -264,42 +305,59 @@ static const uint8_t *ram_bytes(const struct ram *ram, uint64_t page)
     return ram->host + (page << RAM_PAGE_BITS);
 }
 
+/* As a tree has it: NULL for zeroes. */
+static const uint8_t *ram_content(const struct ram *ram, uint64_t page)
+{
+    const uint8_t *bytes = ram_bytes(ram, page);
+    return is_zero(bytes) ? NULL : bytes;
+}
+
+static void check_ram(const struct pageroot *base, const struct ram *ram)
+{
+    check(ram->pages == base->pages, "RAM of %" PRIu64 " pages, tree of %" PRIu64, ram->pages,
+          base->pages);
+}
+
 struct pageroot *pagestore_capture(struct pagestore *s, struct pageroot *base,
                                    const struct ram *ram)
 {
-    check(ram->pages == s->pages, "RAM of %" PRIu64 " pages, store of %" PRIu64, ram->pages,
-          s->pages);
-    s->captures++;
-    struct node *top = base->top;
-    ref_child(top, s->top_level + 1);
-    for (size_t i = 0; i < ram->dirty_count; i++) {
-        uint64_t page = ram->dirty[i];
-        const struct frame *old = find(base, page);
-        if (holds(old, ram_bytes(ram, page)))
-            continue;
-        struct change c = {.page = page, .frame = frame_new(s, ram_bytes(ram, page))};
-        c.digest = frame_digest(page, c.frame) - frame_digest(page, old);
-        top = node_put(s, top, s->top_level, &c);
-    }
-    if (top != base->top)
-        return root_new(s, top);
-    node_unref(s, top, s->top_level);
-    return pageroot_ref(base);
+    check_ram(base, ram);
+    struct making m = make_from(s, base);
+    for (size_t i = 0; i < ram->dirty_count; i++)
+        make_page(&m, ram->dirty[i], ram_content(ram, ram->dirty[i]));
+    return make_done(&m);
 }
 
-uint64_t pagestore_digest(const struct pagestore *s, const struct pageroot *base,
-                          const struct ram *ram)
+uint64_t pageroot_digest_ram(const struct pageroot *base, const struct ram *ram)
 {
-    check(ram->pages == s->pages, "RAM of %" PRIu64 " pages, store of %" PRIu64, ram->pages,
-          s->pages);
+    check_ram(base, ram);
     uint64_t digest = pageroot_digest(base);
     for (size_t i = 0; i < ram->dirty_count; i++) {
         uint64_t page = ram->dirty[i];
-        const uint8_t *bytes = ram_bytes(ram, page);
-        digest -= frame_digest(page, find(base, page));
-        if (!is_zero(bytes))
-            digest += contribution(page, hash_bytes(bytes, RAM_PAGE_SIZE, 0));
+        digest += bytes_digest(page, ram_content(ram, page)) - frame_digest(page, find(base, page));
     }
+    return digest;
+}
+
+/* Overlays. */
+
+struct pageroot *pagestore_capture_overlay(struct pagestore *s, struct pageroot *base,
+                                           const struct overlay *o)
+{
+    struct making m = make_from(s, base);
+    for (size_t i = 0; o->dirty_count && i < o->capacity; i++)
+        if (o->slot[i].bytes)
+            make_page(&m, o->slot[i].number, o->slot[i].bytes);
+    return make_done(&m);
+}
+
+uint64_t pageroot_digest_overlay(const struct pageroot *base, const struct overlay *o)
+{
+    uint64_t digest = pageroot_digest(base);
+    for (size_t i = 0; o->dirty_count && i < o->capacity; i++)
+        if (o->slot[i].bytes)
+            digest += bytes_digest(o->slot[i].number, o->slot[i].bytes) -
+                      frame_digest(o->slot[i].number, find(base, o->slot[i].number));
     return digest;
 }
 

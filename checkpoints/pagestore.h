@@ -2,17 +2,19 @@
  *
  * A frame is an immutable 4 KiB page, reference-counted, with its content hash. A tree (pageroot)
  * maps page numbers to frames; trees share nodes and frames, so one that differs from another in k
- * pages costs k frames and at most k paths of nodes (6 nodes of 152 bytes for 8 GiB of RAM). A page
- * of zeroes has no frame, a range of zeroes no node. A store and its trees belong to one thread. */
+ * pages costs k frames and at most k paths of nodes (6 nodes of 152 bytes for 8 GiB of RAM). What
+ * is not there has neither frame nor node: in a tree of RAM a page of zeroes, in a tree of an
+ * overlay what was never written. A store and its trees belong to one thread. */
 #ifndef CHECKPOINTS_PAGESTORE_H
 #define CHECKPOINTS_PAGESTORE_H
 
+#include "machine/overlay.h"
 #include "machine/ram.h"
 
 struct pagestore;
 struct pageroot; /* an immutable tree, reference-counted */
 
-struct pagestore *pagestore_new(uint64_t pages);
+struct pagestore *pagestore_new(void);
 /* Every root has been given back before. */
 void pagestore_free(struct pagestore *s);
 /* What all frames, nodes and roots in use take, in bytes: what a memory budget is about, for it
@@ -22,8 +24,9 @@ size_t pagestore_bytes(const struct pagestore *s);
  * few slabs more than its highest value so far. Cost: constant. */
 size_t pagestore_reserved(const struct pagestore *s);
 
-/* The tree of all zero pages. */
-struct pageroot *pageroot_empty(struct pagestore *s);
+/* The tree of `pages` pages (at most 2^32) with nothing in it. Trees that meet in a call below have
+ * the same number of pages. */
+struct pageroot *pageroot_empty(struct pagestore *s, uint64_t pages);
 struct pageroot *pageroot_ref(struct pageroot *root);
 /* Cost: the frames and nodes that no other tree has. */
 void pageroot_unref(struct pagestore *s, struct pageroot *root);
@@ -38,8 +41,11 @@ struct pageroot *pagestore_capture(struct pagestore *s, struct pageroot *base,
                                    const struct ram *ram);
 /* The digest that pagestore_capture would give, without building anything. Cost: the dirty pages.
  */
-uint64_t pagestore_digest(const struct pagestore *s, const struct pageroot *base,
-                          const struct ram *ram);
+uint64_t pageroot_digest_ram(const struct pageroot *base, const struct ram *ram);
+/* The same two for an overlay that equals `base` but for the pages written since. */
+struct pageroot *pagestore_capture_overlay(struct pagestore *s, struct pageroot *base,
+                                           const struct overlay *o);
+uint64_t pageroot_digest_overlay(const struct pageroot *base, const struct overlay *o);
 /* RAM equals `base` but for its dirty pages: make it equal `to`, and clean (ram_clear_dirty).
  * Writes only pages whose content differs. Cost: the dirty pages and what differs between the
  * trees. */
@@ -49,7 +55,7 @@ void pagestore_restore(const struct pageroot *base, const struct pageroot *to, s
  * go to `pages`, ascending. Cost: the differing part. */
 size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_t *pages,
                      size_t limit);
-/* The 4096 bytes of a page, or NULL for zeroes. They live as long as the tree. */
+/* The 4096 bytes of a page, NULL when it is not there. They live as long as the tree. */
 const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page);
 
 #endif

@@ -50,6 +50,12 @@ void machine_add_device(struct machine *m, struct device device)
     m->device[m->devices++] = device;
 }
 
+void machine_add_overlay(struct machine *m, struct overlay *overlay)
+{
+    check(m->overlays < MACHINE_OVERLAYS, "no room for %s", overlay->name);
+    m->overlay[m->overlays++] = overlay;
+}
+
 static void start_turn(struct machine *m, unsigned cpu)
 {
     if (cpu != m->state.running)
@@ -131,6 +137,7 @@ static uint64_t turn_limit(const struct machine *m, uint64_t until)
 
 enum machine_stop machine_run(struct machine *m, uint64_t until)
 {
+    m->pause = false;
     for (;;) {
         if (m->state.halt)
             return MACHINE_HALTED;
@@ -153,7 +160,7 @@ enum machine_stop machine_run(struct machine *m, uint64_t until)
         settle(m);
         if (exit == CPU_HIT)
             return MACHINE_HIT;
-        if (stepped && running == m->step_cpu)
+        if ((stepped && running == m->step_cpu) || m->pause)
             return MACHINE_LIMIT;
     }
 }
@@ -265,9 +272,27 @@ void machine_output(struct machine *m, unsigned channel, const void *bytes, size
         m->door.ops->output(m->door.ctx, channel, bytes, size);
 }
 
+void machine_pause(struct machine *m)
+{
+    m->pause = true;
+    machine_attention(m);
+}
+
 uint64_t machine_host_clock(struct machine *m)
 {
     return m->door.ops ? m->door.ops->host_clock(m->door.ctx) : 0;
+}
+
+void machine_entropy(struct machine *m, uint8_t *bytes, size_t size)
+{
+    memset(bytes, 0, size);
+    if (m->door.ops)
+        m->door.ops->entropy(m->door.ctx, bytes, size);
+}
+
+bool machine_disk_read(struct machine *m, unsigned disk, uint64_t block, uint8_t *bytes)
+{
+    return m->door.ops && m->door.ops->disk_read(m->door.ctx, disk, block, bytes);
 }
 
 void machine_set_points(struct machine *m, const struct points *points)

@@ -10,6 +10,7 @@
 #include "machine/device.h"
 #include "machine/input.h"
 #include "machine/loader.h"
+#include "machine/overlay.h"
 #include "machine/points.h"
 #include "machine/ram.h"
 #include "machine/touched.h"
@@ -17,7 +18,7 @@
 /* No position: never reached. */
 #define POSITION_NONE UINT64_MAX
 
-enum { MACHINE_CPUS = 8, MACHINE_DEVICES = 32, MACHINE_QUANTUM = 10000 };
+enum { MACHINE_CPUS = 8, MACHINE_DEVICES = 32, MACHINE_OVERLAYS = 10, MACHINE_QUANTUM = 10000 };
 
 /* Why the machine has stopped for good (until a restore). Numbers are state. */
 enum machine_halt {
@@ -59,6 +60,8 @@ struct machine {
     struct cpu *cpu[MACHINE_CPUS];
     struct device device[MACHINE_DEVICES];
     unsigned devices;
+    struct overlay *overlay[MACHINE_OVERLAYS]; /* the devices'; what they hold is state */
+    unsigned overlays;
     const struct cpu_shared_ops *shared_ops;
     void *shared;
     struct images images;            /* written again at each reset */
@@ -69,10 +72,11 @@ struct machine {
     unsigned step_cpu; /* machine_run returns once this hart has made a step; MACHINE_CPUS: none */
     bool reset_requested; /* only inside a step */
     bool attention;       /* inside a run: the running hart ends its block after this step */
+    bool pause;           /* inside a run: it returns at the next step boundary */
 };
 
 enum machine_stop {
-    MACHINE_LIMIT, /* the position asked for, or step_cpu has made its step */
+    MACHINE_LIMIT, /* the position asked for, or step_cpu has made its step, or a pause */
     MACHINE_IDLE,  /* every hart waits */
     MACHINE_HIT,   /* points.hit said stop */
     MACHINE_HALTED /* state.halt says why */
@@ -82,6 +86,8 @@ enum machine_stop {
 bool machine_init(struct machine *m, const struct machine_config *config, struct error *err);
 void machine_fini(struct machine *m);
 void machine_add_device(struct machine *m, struct device device);
+/* The overlay stays the device's. */
+void machine_add_overlay(struct machine *m, struct overlay *overlay);
 
 /* Reset everything and write the images: power-on, at position 0, or a guest's reset. */
 void machine_reset(struct machine *m);
@@ -93,7 +99,8 @@ static inline uint64_t machine_position(const struct machine *m)
 
 /* Make steps until position `until`, or until something else stops the machine. On return every
  * deadline that has come has expired and the hart whose turn it is is chosen: the state is that of
- * an uninterrupted run at that position. */
+ * an uninterrupted run at that position. A door that must look around after what it was asked ends
+ * the run early, with MACHINE_LIMIT (machine_pause). */
 enum machine_stop machine_run(struct machine *m, uint64_t until);
 
 /* vtime of the next deadline, CLOCK_NEVER: only an event can wake an idle machine. */
@@ -102,7 +109,7 @@ uint64_t machine_next_deadline(const struct machine *m);
 void machine_idle_until(struct machine *m, uint64_t vtime);
 
 /* Deliver an event at the present position: idle time passes until its vtime, deadlines expire,
- * then its target takes it. Events of EVENT_CLOCK are not delivered but asked for. */
+ * then its target takes it. Answers (event_is_answer) are not delivered. */
 void machine_deliver(struct machine *m, const struct event *event);
 /* Bytes that may be pushed with EVENT_INPUT on `channel` now. */
 size_t machine_input_room(const struct machine *m, unsigned channel);
@@ -115,6 +122,10 @@ void machine_request_reset(struct machine *m);
 void machine_attention(struct machine *m);
 void machine_output(struct machine *m, unsigned channel, const void *bytes, size_t size);
 uint64_t machine_host_clock(struct machine *m);
+void machine_entropy(struct machine *m, uint8_t *bytes, size_t size);
+bool machine_disk_read(struct machine *m, unsigned disk, uint64_t block, uint8_t *bytes);
+/* For the door: the run under way returns after this step. */
+void machine_pause(struct machine *m);
 
 /* Replace the armed points. The arrays stay the caller's and unchanged until the next call. */
 void machine_set_points(struct machine *m, const struct points *points);

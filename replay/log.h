@@ -20,7 +20,7 @@ uint64_t log_count(const struct log *log);
 struct event log_get(const struct log *log, uint64_t index);
 /* The first index whose event has a position > `position`. Cost: logarithmic.
  *
- * This is not where a player stands that has sought `position`: events of EVENT_CLOCK stamped
+ * This is not where a player stands that has sought `position`: answers stamped
  * `position` belong to the step that follows. That is player.next. */
 uint64_t log_after(const struct log *log, uint64_t position);
 /* Host memory, in bytes. Cost: constant. */

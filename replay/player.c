@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *kind_name(uint16_t kind)
 {
@@ -17,6 +18,7 @@ static const char *kind_name(uint16_t kind)
         [EVENT_IDLE] = "idle time",
         [EVENT_POWER] = "power button",
         [EVENT_REGISTER] = "a register write",
+        [EVENT_ENTROPY] = "entropy",
     };
     return kind < sizeof name / sizeof *name && name[kind] ? name[kind] : "an unknown event";
 }
@@ -43,20 +45,55 @@ __attribute__((format(printf, 2, 3))) static void diverge(struct player *p, cons
               machine_position(p->machine), clock_vtime(&p->machine->clock), what, has);
 }
 
-static uint64_t host_clock(void *ctx)
+/* The logged answer to what the machine asks now; false: the log has something else. */
+static bool answer(struct player *p, enum event_kind kind, void *bytes, size_t size)
 {
-    struct player *p = ctx;
     if (!p->failure.code && p->next < log_count(p->log)) {
         struct event e = log_get(p->log, p->next);
-        if (e.kind == EVENT_CLOCK && e.size == 8 && e.position == machine_position(p->machine) &&
+        if (e.kind == kind && e.size == size && e.position == machine_position(p->machine) &&
             e.vtime == clock_vtime(&p->machine->clock)) {
             p->next++;
-            return load_le64(e.data);
+            memcpy(bytes, e.data, size);
+            /* The next event may belong to this very position. */
+            machine_pause(p->machine);
+            return true;
         }
     }
-    diverge(p, "the machine asks for the host's clock");
-    machine_attention(p->machine);
-    return 0;
+    diverge(p, "the machine asks for %s", kind == EVENT_CLOCK ? "the host's clock" : "entropy");
+    machine_pause(p->machine);
+    return false;
+}
+
+static uint64_t host_clock(void *ctx)
+{
+    uint8_t bytes[8];
+    return answer(ctx, EVENT_CLOCK, bytes, sizeof bytes) ? load_le64(bytes) : 0;
+}
+
+static void entropy(void *ctx, uint8_t *bytes, size_t size)
+{
+    answer(ctx, EVENT_ENTROPY, bytes, size);
+}
+
+static bool disk_read(void *ctx, unsigned disk, uint64_t block, uint8_t *bytes)
+{
+    struct player *p = ctx;
+    struct error err = ERROR_INIT;
+    switch (disk_reads_block(p->reads, disk, block, bytes, false, &err)) {
+    case DISK_READ_OK:
+        return true;
+    case DISK_READ_FAILED:
+        return false;
+    case DISK_READ_FIRST:
+        diverge(p, "the machine reads block %" PRIu64 " of disk %u, which it never did", block,
+                disk);
+        break;
+    case DISK_READ_CHANGED:
+        if (!p->failure.code)
+            p->failure = err;
+    }
+    machine_pause(p->machine);
+    return false;
 }
 
 static void output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
@@ -67,7 +104,8 @@ static void output(void *ctx, unsigned channel, const uint8_t *bytes, size_t siz
     (void)size;
 }
 
-static const struct door_ops ops = {.host_clock = host_clock, .output = output};
+static const struct door_ops ops = {
+    .host_clock = host_clock, .entropy = entropy, .disk_read = disk_read, .output = output};
 
 void player_attach(struct player *p, uint64_t next)
 {
@@ -93,11 +131,11 @@ static bool deliver_due(struct player *p)
         if (e.position > machine_position(m))
             break;
         if (e.position < machine_position(m)) {
-            diverge(p, e.kind == EVENT_CLOCK ? "the machine did not ask for the host's clock"
-                                             : "an event was passed over");
+            diverge(p, event_is_answer(e.kind) ? "the machine did not ask for it"
+                                               : "an event was passed over");
             return false;
         }
-        if (e.kind == EVENT_CLOCK)
+        if (event_is_answer(e.kind))
             break;
         if (e.vtime < clock_vtime(&m->clock)) {
             diverge(p, "it is later than the event to deliver");
@@ -114,13 +152,13 @@ static bool deliver_due(struct player *p)
 }
 
 /* How far the machine may run before the log is looked at again: to the next event that must be
- * delivered, or over the step that asks for the next one. */
+ * delivered, or over the step that asks for the next one; it returns once it has asked. */
 static uint64_t run_limit(const struct player *p, uint64_t until)
 {
     if (p->next == log_count(p->log))
         return until;
     struct event e = log_get(p->log, p->next);
-    uint64_t limit = e.position + (e.kind == EVENT_CLOCK);
+    uint64_t limit = e.position + event_is_answer(e.kind);
     return limit < until ? limit : until;
 }
 

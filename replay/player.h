@@ -8,18 +8,20 @@
 
 #include "base/error.h"
 #include "machine/machine.h"
+#include "replay/disk_reads.h"
 #include "replay/log.h"
 
 struct player {
     struct machine *machine;
     const struct log *log;
+    struct disk_reads *reads; /* may be NULL for a machine without disks */
     uint64_t next;        /* index of the next event */
     struct error failure; /* code ERROR_DIVERGED once machine and log do not agree, else 0 */
     uint64_t warped_at;   /* position of the last warp over idle time, POSITION_NONE */
 };
 
-/* Become the machine's door, with `next` the next event, and forget any failure; `machine` and
- * `log` are set before. */
+/* Become the machine's door, with `next` the next event, and forget any failure; `machine`,
+ * `log` and `reads` are set before. */
 void player_attach(struct player *p, uint64_t next);
 
 /* The position of log[next], whatever its kind; UINT64_MAX at the end of the log. */

@@ -24,11 +24,39 @@ static void output(void *ctx, unsigned channel, const uint8_t *bytes, size_t siz
         r->host.output(r->host.ctx, channel, bytes, size);
 }
 
-static const struct door_ops ops = {.host_clock = host_clock, .output = output};
+static void entropy(void *ctx, uint8_t *bytes, size_t size)
+{
+    struct recorder *r = ctx;
+    if (r->host.entropy)
+        r->host.entropy(r->host.ctx, bytes, size);
+    log_append(r->log, &(struct event){.position = machine_position(r->machine),
+                                       .vtime = clock_vtime(&r->machine->clock),
+                                       .kind = EVENT_ENTROPY,
+                                       .size = (uint32_t)size,
+                                       .data = bytes});
+}
+
+static bool disk_read(void *ctx, unsigned disk, uint64_t block, uint8_t *bytes)
+{
+    struct recorder *r = ctx;
+    switch (disk_reads_block(r->reads, disk, block, bytes, true, &r->failure)) {
+    case DISK_READ_OK:
+        return true;
+    case DISK_READ_CHANGED:
+        machine_pause(r->machine);
+        return false;
+    default:
+        return false;
+    }
+}
+
+static const struct door_ops ops = {
+    .host_clock = host_clock, .entropy = entropy, .disk_read = disk_read, .output = output};
 
 void recorder_attach(struct recorder *r)
 {
     check(r->host.clock, "a host has a clock");
+    r->failure = (struct error)ERROR_INIT;
     r->machine->door = (struct door){&ops, r};
 }
 
@@ -80,7 +108,7 @@ size_t recorder_input(struct recorder *r, unsigned channel, const uint8_t *bytes
 void recorder_event(struct recorder *r, enum event_kind kind, uint16_t target, const void *bytes,
                     uint32_t size, uint64_t vtime)
 {
-    check(kind != EVENT_CLOCK && kind != EVENT_INPUT, "event of kind %u has its own way", kind);
+    check(!event_is_answer(kind) && kind != EVENT_INPUT, "event of kind %u has its own way", kind);
     push(r, &(struct event){.position = machine_position(r->machine),
                             .vtime = stamp(r->machine, vtime),
                             .kind = (uint16_t)kind,

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "machine/machine.h"
+#include "replay/disk_reads.h"
 #include "replay/log.h"
 
 /* The host, as the recorder sees it. */
@@ -11,6 +12,10 @@ struct host {
     uint64_t (*clock)(void *ctx); /* ns since 1970 */
     /* NULL: output is dropped. */
     void (*output)(void *ctx, unsigned channel, const uint8_t *bytes, size_t size);
+    /* Fill with random bytes. NULL: zeroes. */
+    void (*entropy)(void *ctx, uint8_t *bytes, size_t size);
+    /* Images of disks, read in replay too; zero where there are none. */
+    struct disk_host disks;
     void *ctx;
 };
 
@@ -18,6 +23,8 @@ struct recorder {
     struct machine *machine;
     struct log *log;
     struct host host;
+    struct disk_reads *reads;
+    struct error failure; /* an image is not what it was: the machine's state is of no use */
 };
 
 /* Become the machine's door; all members are set before. */

@@ -179,7 +179,7 @@ static void host_output(void *ctx, unsigned channel, const uint8_t *bytes, size_
 
 struct host server_host(struct server *s)
 {
-    return (struct host){host_clock, host_output, s};
+    return (struct host){.clock = host_clock, .output = host_output, .ctx = s};
 }
 
 /* ---- life ---- */

@@ -37,6 +37,13 @@ size_t timeline_input(struct timeline *tl, unsigned channel, const uint8_t *byte
     return taken;
 }
 
+bool timeline_packet(struct timeline *tl, unsigned channel, const uint8_t *bytes, size_t size)
+{
+    if (!taking_input(tl) || !size || machine_input_room(tl->m, channel) < size)
+        return false;
+    return timeline_input(tl, channel, bytes, size) == size;
+}
+
 bool timeline_event(struct timeline *tl, enum event_kind kind)
 {
     if (!tl->live)

@@ -259,11 +259,19 @@ bool history_may_hit(const struct timeline *tl, const struct entry *entry)
 
 /* ---- the budget ---- */
 
+static size_t overlay_bytes(const struct machine *m)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < m->overlays; i++)
+        bytes += overlay_dirty_bytes(m->overlay[i]);
+    return bytes;
+}
+
 size_t history_bytes(const struct timeline *tl)
 {
     const struct history *h = &tl->history;
     return pagestore_bytes(tl->snapshots.store) + h->bytes + h->mark_capacity * sizeof *h->mark +
-           log_bytes(tl->log);
+           log_bytes(tl->log) + disk_reads_bytes(tl->reads) + overlay_bytes(tl->m);
 }
 
 /* Drop one automatic checkpoint; its interval joins the one before. False: none may go. */

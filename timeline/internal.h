@@ -96,6 +96,7 @@ struct timeline {
     struct timeline_options options;
     struct snapshots snapshots;
     struct log *log;
+    struct disk_reads *reads;
     struct recorder recorder;
     struct player player;
     struct history history;

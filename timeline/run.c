@@ -72,6 +72,11 @@ enum run_result run_live(struct timeline *tl, uint64_t until)
     tl->tip = machine_position(tl->m);
     tl->history.cost_ns += ns;
     adapt_chunk(tl, tl->tip - from, ns);
+    if (tl->recorder.failure.code) {
+        tl->diverged = tl->recorder.failure;
+        tl->live = false;
+        return RUN_DIVERGED;
+    }
     enum run_result result = judge(tl, stop, from, until);
     history_take_if_due(tl);
     return result;

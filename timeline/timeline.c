@@ -19,8 +19,10 @@ struct timeline *timeline_new(struct machine *m, const struct timeline_options *
     if (!tl->options.budget)
         tl->options.budget = DEFAULT_BUDGET;
     tl->log = log_new();
-    tl->recorder = (struct recorder){m, tl->log, options->host};
-    tl->player = (struct player){.machine = m, .log = tl->log};
+    tl->reads = disk_reads_new(&options->host.disks);
+    tl->recorder =
+        (struct recorder){.machine = m, .log = tl->log, .host = options->host, .reads = tl->reads};
+    tl->player = (struct player){.machine = m, .log = tl->log, .reads = tl->reads};
     tl->chunk = FIRST_CHUNK;
     tl->reported = NOTHING_REPORTED;
     tl->tip = machine_position(m);
@@ -41,6 +43,7 @@ void timeline_free(struct timeline *tl)
     history_fini(tl);
     snapshots_fini(&tl->snapshots);
     log_free(tl->log);
+    disk_reads_free(tl->reads);
     point_set_fini(&tl->points);
     free(tl);
 }

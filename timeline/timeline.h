@@ -110,6 +110,9 @@ void timeline_progress(const struct timeline *tl, uint64_t *done, uint64_t *tota
 /* Offer bytes for a channel. Taken only while a live operation is under way, and only as many as
  * the device has room for; returns how many. The others are to be offered again. */
 size_t timeline_input(struct timeline *tl, unsigned channel, const uint8_t *bytes, size_t size);
+/* Offer a packet for a channel of packets: the guest gets all of it, or none (false), because it
+ * has no buffer now or because no live operation is under way. */
+bool timeline_packet(struct timeline *tl, unsigned channel, const uint8_t *bytes, size_t size);
 /* A user's reset or power button at the live end; false when not live. */
 bool timeline_event(struct timeline *tl, enum event_kind kind);
 

@@ -17,7 +17,7 @@ static void open_store(uint64_t pages)
 {
     struct error err = ERROR_INIT;
     cr_assert(ram_init(&ram, BASE, pages << RAM_PAGE_BITS, &err), "%s", err.message);
-    store = pagestore_new(pages);
+    store = pagestore_new();
     baseline = pagestore_bytes(store);
 }
 
@@ -124,7 +124,7 @@ static void new_base(struct world *w, struct pageroot *root)
 static void keep(struct world *w)
 {
     uint64_t before = digest_of(ram.host, w->pages);
-    cr_assert_eq(pagestore_digest(store, w->base, &ram), before);
+    cr_assert_eq(pageroot_digest_ram(w->base, &ram), before);
 
     struct pageroot *root = pagestore_capture(store, w->base, &ram);
     cr_assert_eq(pageroot_digest(root), before);
@@ -177,7 +177,7 @@ static void compare(struct world *w)
 static void random_world(uint64_t pages, uint64_t seed, unsigned rounds)
 {
     open_store(pages);
-    struct world w = {.pages = pages, .random = seed, .base = pageroot_empty(store)};
+    struct world w = {.pages = pages, .random = seed, .base = pageroot_empty(store, ram.pages)};
     for (unsigned round = 0; round < rounds; round++) {
         write_some(&w);
         switch (chance(&w, 4)) {
@@ -212,7 +212,7 @@ Test(pagestore, random_walks)
 Test(pagestore, empty_tree)
 {
     open_store(100);
-    struct pageroot *empty = pageroot_empty(store);
+    struct pageroot *empty = pageroot_empty(store, ram.pages);
     cr_expect_eq(pageroot_digest(empty), 0);
     cr_expect_null(pageroot_page(empty, 99));
     struct pageroot *again = pagestore_capture(store, empty, &ram);
@@ -225,7 +225,7 @@ Test(pagestore, empty_tree)
 Test(pagestore, zeroes_take_no_memory)
 {
     open_store(5000);
-    struct pageroot *empty = pageroot_empty(store);
+    struct pageroot *empty = pageroot_empty(store, ram.pages);
     size_t before = pagestore_bytes(store);
     fill(4321, 7);
     struct pageroot *one = pagestore_capture(store, empty, &ram);
@@ -246,7 +246,7 @@ Test(pagestore, zeroes_take_no_memory)
 Test(pagestore, a_single_byte_is_no_zero_page)
 {
     open_store(8);
-    struct pageroot *empty = pageroot_empty(store);
+    struct pageroot *empty = pageroot_empty(store, ram.pages);
     uint8_t ones[RAM_PAGE_SIZE];
     memset(ones, 1, sizeof ones);
     ram_write(&ram, address(0), ones, 1);
@@ -269,7 +269,7 @@ Test(pagestore, a_single_byte_is_no_zero_page)
 Test(pagestore, trees_share_what_is_equal)
 {
     open_store(4096);
-    struct pageroot *empty = pageroot_empty(store);
+    struct pageroot *empty = pageroot_empty(store, ram.pages);
     for (uint64_t page = 0; page < 1000; page++)
         fill(page, page + 1);
     struct pageroot *all = pagestore_capture(store, empty, &ram);
@@ -294,7 +294,7 @@ Test(pagestore, trees_share_what_is_equal)
 Test(pagestore, digest_knows_no_history)
 {
     open_store(700);
-    struct pageroot *empty = pageroot_empty(store);
+    struct pageroot *empty = pageroot_empty(store, ram.pages);
     for (uint64_t page = 0; page < 700; page += 3)
         fill(page, page + 1);
     struct pageroot *at_once = pagestore_capture(store, empty, &ram);
@@ -334,7 +334,7 @@ static void count_change(void *ctx, uint64_t page, unsigned offset, unsigned siz
 Test(pagestore, restore_touches_only_what_differs)
 {
     open_store(64);
-    struct pageroot *empty = pageroot_empty(store);
+    struct pageroot *empty = pageroot_empty(store, ram.pages);
     for (uint64_t page = 0; page < 10; page++)
         fill(page, page + 1);
     struct pageroot *first = pagestore_capture(store, empty, &ram);
@@ -374,7 +374,7 @@ Test(pagestore, large_ram)
     uint64_t pages = UINT64_C(1) << 21;
     open_store(pages);
     cr_expect_lt(baseline, 4096);
-    struct pageroot *empty = pageroot_empty(store);
+    struct pageroot *empty = pageroot_empty(store, ram.pages);
     static const uint64_t used[] = {0, 15, 16, 255, 256, 65536, 1000000, (1 << 21) - 1};
     enum { USED = sizeof used / sizeof *used };
     for (size_t i = 0; i < USED; i++)

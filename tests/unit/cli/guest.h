@@ -37,7 +37,9 @@ static inline void guest_init_elf(struct guest *g, const char *name, const uint8
     struct error err = ERROR_INIT;
     *g = (struct guest){0};
     const struct timeline_options timeline = {
-        .spacing_steps = spacing_steps, .warp = true, .host = {guest_clock, guest_output, g}};
+        .spacing_steps = spacing_steps,
+        .warp = true,
+        .host = {.clock = guest_clock, .output = guest_output, .ctx = g}};
     g->board = riscv_virt_new_elf(board, name, elf, size, &err);
     cr_assert(g->board, "%s", err.message);
     g->timeline = timeline_new(riscv_virt_machine(g->board), &timeline);

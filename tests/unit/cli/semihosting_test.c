@@ -27,7 +27,9 @@ static bool start(struct guest *g, uint64_t spacing_steps)
                                              .kernel = path,
                                              .append = "sand loud"};
     const struct timeline_options timeline = {
-        .spacing_steps = spacing_steps, .warp = true, .host = {guest_clock, guest_output, g}};
+        .spacing_steps = spacing_steps,
+        .warp = true,
+        .host = {.clock = guest_clock, .output = guest_output, .ctx = g}};
     struct error err = ERROR_INIT;
     const char *build = getenv("BACKSTEP_BUILD");
     snprintf(path, sizeof path, "%s/guests/semihosting.elf", build ? build : ".");

@@ -47,7 +47,7 @@ static void bench_output(void *ctx, unsigned channel, const uint8_t *bytes, size
     buffer_append(&b->sent, bytes, size);
 }
 
-static const struct door_ops bench_door = {bench_host_clock, bench_output};
+static const struct door_ops bench_door = {.host_clock = bench_host_clock, .output = bench_output};
 
 static void bench_ticks_changed(struct cpu *cpu)
 {

@@ -29,7 +29,9 @@ void session_init(struct session *s, uint64_t seed)
     *s = (struct session){.random = seed, .host_now = 1700000000000000000u, .log = log_new()};
     toy_init(&s->toy, seed);
     s->toy.halts = true;
-    s->recorder = (struct recorder){&s->toy.machine, s->log, {host_clock, host_output, s}};
+    s->recorder = (struct recorder){.machine = &s->toy.machine,
+                                    .log = s->log,
+                                    .host = {.clock = host_clock, .output = host_output, .ctx = s}};
     recorder_attach(&s->recorder);
 }
 

@@ -136,7 +136,7 @@ static void oracle_output(void *ctx, unsigned channel, const uint8_t *bytes, siz
     buffer_append(&((struct oracle *)ctx)->t->output, bytes, size);
 }
 
-static const struct door_ops oracle_door = {oracle_clock, oracle_output};
+static const struct door_ops oracle_door = {.host_clock = oracle_clock, .output = oracle_output};
 
 static bool oracle_access(void *ctx, const struct hit *hit)
 {
@@ -293,7 +293,7 @@ void bench_init(struct bench *b, const struct guest *g, const struct timeline_op
     struct timeline_options o = options ? *options : (struct timeline_options){.warp = true};
     *b = (struct bench){.board = guest_new(g)};
     b->m = riscv_virt_machine(b->board);
-    o.host = (struct host){host_clock, host_output, b};
+    o.host = (struct host){.clock = host_clock, .output = host_output, .ctx = b};
     b->tl = timeline_new(b->m, &o);
 }
 

@@ -24,7 +24,7 @@ static void door_output(void *ctx, unsigned channel, const uint8_t *bytes, size_
     (void)ctx, (void)channel, (void)bytes, (void)size;
 }
 
-static const struct door_ops door = {door_clock, door_output};
+static const struct door_ops door = {.host_clock = door_clock, .output = door_output};
 
 struct chopped {
     struct riscv_virt *board;
