@@ -44,9 +44,9 @@ static void set_overlay_base(struct snapshots *s, unsigned i, struct pageroot *r
     s->machine->overlay[i]->below_ctx = root;
 }
 
-void snapshots_init(struct snapshots *s, struct machine *m)
+void snapshots_init(struct snapshots *s, struct machine *m, struct spill *spill)
 {
-    *s = (struct snapshots){.machine = m, .store = pagestore_new()};
+    *s = (struct snapshots){.machine = m, .store = pagestore_new(spill)};
     s->base = pageroot_empty(s->store, m->ram.pages);
     for (unsigned i = 0; i < m->overlays; i++) {
         struct pageroot *empty = pageroot_empty(s->store, m->overlay[i]->pages);

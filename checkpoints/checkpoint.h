@@ -34,10 +34,11 @@ struct snapshots {
     struct pageroot *overlay[MACHINE_OVERLAYS]; /* what each overlay equals but for dirty pages */
 };
 
-/* No interval has begun since machine_init: RAM was given zeroed, every write since has left its
- * page dirty (images are written by ram_write at a reset), so RAM equals the empty tree but for
- * dirty pages. The machine has all its overlays, nothing written yet but what is still dirty. */
-void snapshots_init(struct snapshots *s, struct machine *m);
+/* `spill`: see pagestore_new. No interval has begun since machine_init: RAM was given zeroed, every
+ * write since has left its page dirty (images are written by ram_write at a reset), so RAM equals
+ * the empty tree but for dirty pages. The machine has all its overlays, nothing written yet but
+ * what is still dirty. */
+void snapshots_init(struct snapshots *s, struct machine *m, struct spill *spill);
 /* Every checkpoint has been freed before. */
 void snapshots_fini(struct snapshots *s);
 

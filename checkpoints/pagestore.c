@@ -14,6 +14,7 @@ struct frame {
     uint8_t *bytes;
     uint64_t hash;
     uint32_t refs;
+    bool spilled; /* bytes are the file's */
 };
 
 /* Children are frames at level 0, nodes above; NULL where there is nothing. */
@@ -34,17 +35,20 @@ struct pageroot {
 struct pagestore {
     uint64_t captures;
     size_t roots;
-    struct pool bytes;  /* of frames */
-    struct pool frames; /* struct frame */
+    struct pool bytes;   /* of frames */
+    struct pool spilled; /* of frames that did not fit in memory */
+    bool spilling;       /* new frames go to the file */
+    struct pool frames;  /* struct frame */
     struct pool nodes;
 };
 
-struct pagestore *pagestore_new(void)
+struct pagestore *pagestore_new(struct spill *spill)
 {
     struct pagestore *s = mem_new(1, sizeof *s);
-    pool_init(&s->bytes, RAM_PAGE_SIZE);
-    pool_init(&s->frames, sizeof(struct frame));
-    pool_init(&s->nodes, sizeof(struct node));
+    pool_init(&s->bytes, RAM_PAGE_SIZE, NULL);
+    pool_init(&s->spilled, RAM_PAGE_SIZE, spill);
+    pool_init(&s->frames, sizeof(struct frame), NULL);
+    pool_init(&s->nodes, sizeof(struct node), NULL);
     return s;
 }
 
@@ -52,6 +56,7 @@ void pagestore_free(struct pagestore *s)
 {
     check(s->roots == 0, "%zu roots are still in use", s->roots);
     pool_fini(&s->bytes);
+    pool_fini(&s->spilled);
     pool_fini(&s->frames);
     pool_fini(&s->nodes);
     free(s);
@@ -74,6 +79,16 @@ size_t pagestore_reserved(const struct pagestore *s)
            (s->bytes.slabs + s->frames.slabs + s->nodes.slabs) * POOL_SLAB_SIZE;
 }
 
+size_t pagestore_spilled(const struct pagestore *s)
+{
+    return pool_bytes(&s->spilled);
+}
+
+void pagestore_set_spilling(struct pagestore *s, bool on)
+{
+    s->spilling = on && s->spilled.spill;
+}
+
 /* Frames. */
 
 static bool is_zero(const uint8_t *page)
@@ -92,7 +107,10 @@ static bool holds(const struct frame *f, const uint8_t *page)
 static struct frame *frame_new(struct pagestore *s, const uint8_t *page)
 {
     struct frame *f = pool_take(&s->frames);
-    f->bytes = pool_take(&s->bytes);
+    f->bytes = s->spilling ? pool_take(&s->spilled) : NULL;
+    f->spilled = f->bytes;
+    if (!f->spilled)
+        f->bytes = pool_take(&s->bytes);
     memcpy(f->bytes, page, RAM_PAGE_SIZE);
     f->hash = hash_bytes(f->bytes, RAM_PAGE_SIZE, 0);
     f->refs = 1;
@@ -103,7 +121,7 @@ static void frame_unref(struct pagestore *s, struct frame *f)
 {
     if (!f || --f->refs)
         return;
-    pool_give(&s->bytes, f->bytes);
+    pool_give(f->spilled ? &s->spilled : &s->bytes, f->bytes);
     pool_give(&s->frames, f);
 }
 

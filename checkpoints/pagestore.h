@@ -8,21 +8,29 @@
 #ifndef CHECKPOINTS_PAGESTORE_H
 #define CHECKPOINTS_PAGESTORE_H
 
+#include "base/spill.h"
 #include "machine/overlay.h"
 #include "machine/ram.h"
 
 struct pagestore;
 struct pageroot; /* an immutable tree, reference-counted */
 
-struct pagestore *pagestore_new(void);
+/* `spill` outlives it; NULL: all frames stay in memory. */
+struct pagestore *pagestore_new(struct spill *spill);
 /* Every root has been given back before. */
 void pagestore_free(struct pagestore *s);
-/* What all frames, nodes and roots in use take, in bytes: what a memory budget is about, for it
- * falls by what an unref gives back and rises by what a capture needs. Cost: constant. */
+/* What all frames, nodes and roots in use take in memory, in bytes: what a memory budget is about,
+ * for it falls by what an unref gives back and rises by what a capture needs. Cost: constant. */
 size_t pagestore_bytes(const struct pagestore *s);
 /* Host memory held for them, free room in slabs included: at least pagestore_bytes, and at most a
  * few slabs more than its highest value so far. Cost: constant. */
 size_t pagestore_reserved(const struct pagestore *s);
+
+/* Whether new frames go to the file; when it has no room they stay in memory all the same, and
+ * spill_failure tells. */
+void pagestore_set_spilling(struct pagestore *s, bool on);
+/* What frames in the file take, in bytes. */
+size_t pagestore_spilled(const struct pagestore *s);
 
 /* The tree of `pages` pages (at most 2^32) with nothing in it. Trees that meet in a call below have
  * the same number of pages. */

@@ -64,7 +64,9 @@ static size_t first_object(const struct pool *p)
 
 static struct pool_slab *slab_new(struct pool *p)
 {
-    struct pool_slab *slab = map_aligned();
+    struct pool_slab *slab = p->spill ? spill_take(p->spill) : map_aligned();
+    if (!slab)
+        return NULL;
     *slab = (struct pool_slab){0};
     size_t first = first_object(p);
     size_t count = (POOL_SLAB_SIZE - first) / p->object_size;
@@ -83,7 +85,10 @@ static struct pool_slab *slab_new(struct pool *p)
 static void slab_free(struct pool *p, struct pool_slab *slab)
 {
     unpoison(slab, POOL_SLAB_SIZE);
-    munmap(slab, POOL_SLAB_SIZE);
+    if (p->spill)
+        spill_give(p->spill, slab);
+    else
+        munmap(slab, POOL_SLAB_SIZE);
     p->slabs--;
 }
 
@@ -106,12 +111,12 @@ static void unlink_partial(struct pool *p, struct pool_slab *slab)
         p->partial = slab->next;
 }
 
-void pool_init(struct pool *p, size_t object_size)
+void pool_init(struct pool *p, size_t object_size, struct spill *spill)
 {
     check(object_size >= sizeof(struct free_object) && object_size % 8 == 0 &&
               object_size <= POOL_SLAB_SIZE / 2,
           "objects of %zu bytes", object_size);
-    *p = (struct pool){.object_size = object_size};
+    *p = (struct pool){.object_size = object_size, .spill = spill};
 }
 
 void pool_fini(struct pool *p)
@@ -125,7 +130,10 @@ void pool_fini(struct pool *p)
 void *pool_take(struct pool *p)
 {
     if (!p->partial) {
-        link_partial(p, p->spare ? p->spare : slab_new(p));
+        struct pool_slab *new = p->spare ? p->spare : slab_new(p);
+        if (!new)
+            return NULL;
+        link_partial(p, new);
         p->spare = NULL;
     }
     struct pool_slab *slab = p->partial;
@@ -133,8 +141,11 @@ void *pool_take(struct pool *p)
     unpoison(object, p->object_size);
     slab->free = object->next;
     slab->used++;
-    if (!slab->free)
+    if (!slab->free) {
         unlink_partial(p, slab);
+        if (p->spill)
+            spill_rest(slab);
+    }
     p->used++;
     return object;
 }

@@ -1,7 +1,9 @@
-/* The event log of a branch: everything from outside, in order. Kept in memory, append-only. */
+/* The event log of a branch: everything from outside, in order, append-only. What goes beyond some
+ * MiB is kept in a file. */
 #ifndef REPLAY_LOG_H
 #define REPLAY_LOG_H
 
+#include "base/spill.h"
 #include "machine/input.h"
 
 #include <stdbool.h>
@@ -10,9 +12,11 @@
 
 struct log;
 
-struct log *log_new(void);
+/* `spill` outlives it; NULL: all stays in memory. */
+struct log *log_new(struct spill *spill);
 void log_free(struct log *log);
-/* Append a copy. Positions and vtimes never go down. Returns its index. */
+/* Append a copy (of at most SPILL_PIECE bytes of data). Positions and vtimes never go down. Returns
+ * its index. */
 uint64_t log_append(struct log *log, const struct event *event);
 /* Events so far: indexes are 0 to count-1. */
 uint64_t log_count(const struct log *log);
@@ -25,5 +29,7 @@ struct event log_get(const struct log *log, uint64_t index);
 uint64_t log_after(const struct log *log, uint64_t position);
 /* Host memory, in bytes. Cost: constant. */
 size_t log_bytes(const struct log *log);
+/* What the events carry, in bytes: what came from outside. */
+uint64_t log_data_bytes(const struct log *log);
 
 #endif

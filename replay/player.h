@@ -15,9 +15,9 @@ struct player {
     struct machine *machine;
     const struct log *log;
     struct disk_reads *reads; /* may be NULL for a machine without disks */
-    uint64_t next;        /* index of the next event */
-    struct error failure; /* code ERROR_DIVERGED once machine and log do not agree, else 0 */
-    uint64_t warped_at;   /* position of the last warp over idle time, POSITION_NONE */
+    uint64_t next;            /* index of the next event */
+    struct error failure;     /* code ERROR_DIVERGED once machine and log do not agree, else 0 */
+    uint64_t warped_at;       /* position of the last warp over idle time, POSITION_NONE */
 };
 
 /* Become the machine's door, with `next` the next event, and forget any failure; `machine`,

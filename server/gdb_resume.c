@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/endian.h"
 #include "server/gdb_handlers.h"
+#include "server/stop_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -29,9 +30,7 @@ static enum rsp_stop_reason break_reason(const struct gdb_session *s, uint64_t p
  * line. Where no further step can be made, only the end of history ends that. */
 static enum rsp_stop_reason plain_reason(const struct gdb_session *s, const struct stop *stop)
 {
-    bool dead_end =
-        stop->reason == STOP_HALT || stop->reason == STOP_STUCK || stop->reason == STOP_DIVERGED;
-    return s->stepping && dead_end ? RSP_REASON_HISTORY_END : RSP_REASON_NONE;
+    return s->stepping && stop_needs_text(stop) ? RSP_REASON_HISTORY_END : RSP_REASON_NONE;
 }
 
 static enum rsp_stop_reason reason_of(const struct gdb_session *s, const struct stop *stop)

@@ -4,7 +4,8 @@
 
 bool stop_needs_text(const struct stop *stop)
 {
-    return stop->reason == STOP_HALT || stop->reason == STOP_STUCK || stop->reason == STOP_DIVERGED;
+    return stop->reason == STOP_HALT || stop->reason == STOP_STUCK ||
+           stop->reason == STOP_DIVERGED || stop->reason == STOP_FULL;
 }
 
 void stop_append_halt(const struct stop *stop, struct buffer *out)
@@ -31,6 +32,13 @@ void stop_append_text(const struct stop *stop, struct buffer *out)
         break;
     case STOP_DIVERGED:
         buffer_printf(out, "the replay differs from the recording: %s\n", stop->text);
+        break;
+    case STOP_FULL:
+        buffer_printf(out,
+                      "position %" PRIu64
+                      ": the recording has no room: %s; make room and continue, "
+                      "or start with a larger --memory-budget\n",
+                      stop->position, stop->text);
         break;
     case STOP_BEGIN:
         buffer_printf(out, "position %" PRIu64 ", the beginning of history\n", stop->position);

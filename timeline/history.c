@@ -6,7 +6,11 @@
  *
  * Kept: within the budget, everything. Beyond it, approach checkpoints go first, then what
  * retention_victim says: history grows exponentially thinner away from here and from where the
- * last stops were. A mark (position, log index, digest) stays of each that goes. */
+ * last stops were. A mark (position, log index, digest) stays of each that goes.
+ *
+ * What cannot be thinned away (the state of the guest itself, when it has touched more memory or
+ * disk than the budget allows) goes to a file: near the budget new page frames are spilled. When
+ * the file has no room either, the machine is stopped (history_full). */
 #include "timeline/internal.h"
 
 #include "base/check.h"
@@ -17,6 +21,8 @@
 #include <string.h>
 
 enum { APPROACH_MAX = 64, OVERHEAD_DIVISOR = 20 };
+/* Thinning leaves this many checkpoints, and as many budgets of frames in the file. */
+enum { KEPT_LEAST = 8, SPILL_SHARE = 4 };
 #define DEFAULT_SPACING_NS 25000000ull
 
 /* ---- the list ---- */
@@ -297,14 +303,29 @@ static bool drop_automatic(struct timeline *tl)
     return true;
 }
 
+/* Too much memory, or so much in the file that is there only because it was kept. */
+static bool over_budget(const struct timeline *tl)
+{
+    return history_bytes(tl) > tl->options.budget ||
+           pagestore_spilled(tl->snapshots.store) / SPILL_SHARE > tl->options.budget;
+}
+
 void history_thin(struct timeline *tl)
 {
-    while (history_bytes(tl) > tl->options.budget) {
-        if (tl->history.approach)
+    struct history *h = &tl->history;
+    while (over_budget(tl)) {
+        if (h->approach)
             drop_oldest_approach(tl);
-        else if (!drop_automatic(tl))
-            return;
+        else if (h->entries <= KEPT_LEAST || !drop_automatic(tl))
+            break;
     }
+    pagestore_set_spilling(tl->snapshots.store,
+                           history_bytes(tl) > tl->options.budget - tl->options.budget / 8);
+}
+
+const char *history_full(const struct timeline *tl)
+{
+    return history_bytes(tl) > tl->options.budget ? spill_failure(tl->spill) : NULL;
 }
 
 /* ---- life ---- */
@@ -346,8 +367,11 @@ void timeline_info(const struct timeline *tl, struct timeline_info *info)
         .approach = h->approach,
         .bytes = history_bytes(tl),
         .budget = tl->options.budget,
+        .spilled_bytes = spill_bytes(tl->spill),
         .frame_bytes = pagestore_bytes(tl->snapshots.store),
         .log_bytes = log_bytes(tl->log),
+        .input_bytes = log_data_bytes(tl->log),
+        .disk_blocks = disk_reads_count(tl->reads),
         .events = log_count(tl->log),
         .resets = tl->m->state.resets,
         .digests = h->marks,

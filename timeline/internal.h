@@ -95,6 +95,7 @@ struct timeline {
     struct machine *m;
     struct timeline_options options;
     struct snapshots snapshots;
+    struct spill *spill; /* what does not fit in the budget and must be kept */
     struct log *log;
     struct disk_reads *reads;
     struct recorder recorder;
@@ -110,7 +111,9 @@ struct timeline {
     unsigned focus_next;
     uint64_t chunk;      /* steps to run between looks at the host's clock */
     uint64_t idle_since; /* host ns when the live machine began to wait; 0: it does not */
-    uint64_t warped_at;  /* position at which idle time has passed that no step or event ended */
+    uint64_t ahead_ns;   /* guest time that passed before real time did, at host ns ahead_at */
+    uint64_t ahead_at;
+    uint64_t warped_at; /* position at which idle time has passed that no step or event ended */
     bool live;
     bool interrupted;
 };
@@ -145,6 +148,8 @@ const struct mark *history_next_mark(const struct timeline *tl, uint64_t n);
 bool history_verify(struct timeline *tl, const struct mark *mark);
 /* Drop checkpoints until the budget is kept. */
 void history_thin(struct timeline *tl);
+/* The budget is full and the file has no room: why; NULL: no such thing. */
+const char *history_full(const struct timeline *tl);
 size_t history_bytes(const struct timeline *tl);
 
 /* ---- points.c ---- */
@@ -177,6 +182,8 @@ enum timeline_status operation_finish(struct timeline *tl, struct stop *stop,
                                       struct reported report);
 enum timeline_status operation_finish_plain(struct timeline *tl, enum stop_reason reason,
                                             struct stop *stop);
+enum timeline_status operation_finish_text(struct timeline *tl, enum stop_reason reason,
+                                           const char *text, struct stop *stop);
 enum timeline_status operation_finish_diverged(struct timeline *tl, struct stop *stop);
 
 /* ---- forward.c, search.c, seek.c: one turn of an operation in its phase ---- */

@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-#include <string.h>
+#include <stdio.h>
 
 /* A state that differs from the recording may be looked at; movements start from a good one. Nor is
  * anything kept that was taken in replay: it may have been wrong already. */
@@ -61,10 +61,15 @@ enum timeline_status operation_finish_plain(struct timeline *tl, enum stop_reaso
     return operation_finish(tl, stop, NOTHING_REPORTED);
 }
 
+enum timeline_status operation_finish_text(struct timeline *tl, enum stop_reason reason,
+                                           const char *text, struct stop *stop)
+{
+    enum timeline_status status = operation_finish_plain(tl, reason, stop);
+    snprintf(stop->text, sizeof stop->text, "%s", text);
+    return status;
+}
+
 enum timeline_status operation_finish_diverged(struct timeline *tl, struct stop *stop)
 {
-    enum timeline_status status = operation_finish_plain(tl, STOP_DIVERGED, stop);
-    size_t n = sizeof stop->text - 1;
-    strncpy(stop->text, tl->diverged.message, n);
-    return status;
+    return operation_finish_text(tl, STOP_DIVERGED, tl->diverged.message, stop);
 }

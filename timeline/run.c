@@ -137,6 +137,7 @@ void run_leave_live(struct timeline *tl)
 void run_go_live(struct timeline *tl)
 {
     tl->live = true;
+    tl->ahead_ns = 0;
     recorder_attach(&tl->recorder);
 }
 
@@ -147,23 +148,46 @@ void run_restore(struct timeline *tl, const struct entry *entry)
     player_attach(&tl->player, entry->log_index);
 }
 
-/* ---- idle time ---- */
+/* ---- idle time ----
+ *
+ * Waits are paced by real time, but the shortest ones (a disk's answer) would be stretched by the
+ * host's timers: up to AHEAD_MOST the guest may be ahead of real time, and waits for that later. */
+
+enum { AHEAD_MOST = 2000000 };
+
+/* How far the guest is ahead now: real time since has made up for some of it. */
+static uint64_t ahead(const struct timeline *tl, uint64_t host)
+{
+    uint64_t passed = host - tl->ahead_at;
+    return tl->ahead_ns > passed ? tl->ahead_ns - passed : 0;
+}
+
+/* Real time the present wait takes from idle_since on; deadline is not CLOCK_NEVER. */
+static uint64_t real_wait(const struct timeline *tl)
+{
+    uint64_t deadline = machine_next_deadline(tl->m), now = clock_vtime(&tl->m->clock);
+    uint64_t need = (deadline > now ? deadline - now : 0) + ahead(tl, tl->idle_since);
+    return need > AHEAD_MOST ? need : 0;
+}
 
 uint64_t run_event_vtime(const struct timeline *tl)
 {
     uint64_t now = clock_vtime(&tl->m->clock);
     if (!tl->idle_since || tl->options.warp)
         return now;
-    uint64_t waited = host_ns() - tl->idle_since, deadline = machine_next_deadline(tl->m);
+    uint64_t waited = host_ns() - tl->idle_since, owed = ahead(tl, tl->idle_since);
+    uint64_t deadline = machine_next_deadline(tl->m);
+    waited = waited > owed ? waited - owed : 0;
     return deadline > now && waited > deadline - now ? deadline : now + waited;
 }
 
 uint64_t timeline_idle_ns(const struct timeline *tl)
 {
-    uint64_t deadline = machine_next_deadline(tl->m), now = clock_vtime(&tl->m->clock);
-    if (deadline == CLOCK_NEVER || !tl->idle_since)
-        return deadline == CLOCK_NEVER ? UINT64_MAX : 0;
-    uint64_t waited = host_ns() - tl->idle_since, need = deadline > now ? deadline - now : 0;
+    if (machine_next_deadline(tl->m) == CLOCK_NEVER)
+        return UINT64_MAX;
+    if (!tl->idle_since)
+        return 0;
+    uint64_t waited = host_ns() - tl->idle_since, need = real_wait(tl);
     return need > waited ? need - waited : 0;
 }
 
@@ -174,6 +198,15 @@ void run_log_idle(struct timeline *tl)
     tl->warped_at = POSITION_NONE;
 }
 
+/* The wait up to `deadline` is over: what of it has not been waited for is owed. */
+static void note_ahead(struct timeline *tl, uint64_t deadline)
+{
+    uint64_t host = host_ns(), need = deadline - clock_vtime(&tl->m->clock);
+    uint64_t waited = host - tl->idle_since, due = need + ahead(tl, tl->idle_since);
+    tl->ahead_ns = due > waited ? due - waited : 0;
+    tl->ahead_at = host;
+}
+
 bool run_idle(struct timeline *tl)
 {
     uint64_t deadline = machine_next_deadline(tl->m);
@@ -181,6 +214,8 @@ bool run_idle(struct timeline *tl)
         tl->idle_since = host_ns();
     if (deadline == CLOCK_NEVER || (!tl->options.warp && timeline_idle_ns(tl)))
         return false;
+    if (!tl->options.warp)
+        note_ahead(tl, deadline);
     tl->idle_since = 0;
     tl->warped_at = machine_position(tl->m);
     machine_idle_until(tl->m, deadline);

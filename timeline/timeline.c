@@ -18,7 +18,8 @@ struct timeline *timeline_new(struct machine *m, const struct timeline_options *
     tl->options = *options;
     if (!tl->options.budget)
         tl->options.budget = DEFAULT_BUDGET;
-    tl->log = log_new();
+    tl->spill = spill_new();
+    tl->log = log_new(tl->spill);
     tl->reads = disk_reads_new(&options->host.disks);
     tl->recorder =
         (struct recorder){.machine = m, .log = tl->log, .host = options->host, .reads = tl->reads};
@@ -27,7 +28,7 @@ struct timeline *timeline_new(struct machine *m, const struct timeline_options *
     tl->reported = NOTHING_REPORTED;
     tl->tip = machine_position(m);
     tl->warped_at = POSITION_NONE;
-    snapshots_init(&tl->snapshots, m);
+    snapshots_init(&tl->snapshots, m, tl->spill);
     history_init(tl);
     run_go_live(tl);
     return tl;
@@ -44,6 +45,7 @@ void timeline_free(struct timeline *tl)
     snapshots_fini(&tl->snapshots);
     log_free(tl->log);
     disk_reads_free(tl->reads);
+    spill_free(tl->spill);
     point_set_fini(&tl->points);
     free(tl);
 }

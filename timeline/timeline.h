@@ -56,7 +56,8 @@ enum stop_reason {
     STOP_INTERRUPT, /* timeline_interrupt: reverse and seek are back where they began */
     STOP_HALT,      /* the machine is off: halt and halt_code say why */
     STOP_STUCK,     /* all harts wait and nothing can ever wake them (warp or replay) */
-    STOP_DIVERGED   /* a replay differs from the recording: text says where and how */
+    STOP_DIVERGED,  /* a replay differs from the recording: text says where and how */
+    STOP_FULL       /* live: neither memory nor disk has room for the recording: text says why */
 };
 
 struct stop {
@@ -67,7 +68,7 @@ struct stop {
     uint64_t address; /* STOP_BREAK: pc; STOP_WATCH: first byte accessed in the range */
     enum machine_halt halt; /* STOP_HALT */
     uint64_t halt_code;
-    char text[1024]; /* STOP_DIVERGED: for people */
+    char text[1024]; /* STOP_DIVERGED, STOP_FULL: for people */
 };
 
 /* Run to the first hit after here. A hit of a watched range at the present step counts unless the
@@ -134,7 +135,10 @@ bool timeline_write_register(struct timeline *tl, unsigned hart, unsigned number
 struct timeline_info {
     uint64_t checkpoints, approach; /* automatic ones, short-lived ones */
     uint64_t bytes, budget;         /* host memory in use and allowed */
+    uint64_t spilled_bytes;         /* in a file, beyond these */
     uint64_t frame_bytes, log_bytes;
+    uint64_t input_bytes; /* what the events carry */
+    uint64_t disk_blocks; /* different blocks of disk images read */
     uint64_t events, resets;
     uint64_t digests; /* marks that replays are compared with */
 };

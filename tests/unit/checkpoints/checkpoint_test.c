@@ -13,7 +13,7 @@ static size_t baseline;
 static void init(void)
 {
     toy_init(&toy, 42);
-    snapshots_init(&snapshots, &toy.machine);
+    snapshots_init(&snapshots, &toy.machine, NULL);
     baseline = pagestore_bytes(snapshots.store);
 }
 

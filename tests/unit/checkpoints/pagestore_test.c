@@ -17,7 +17,7 @@ static void open_store(uint64_t pages)
 {
     struct error err = ERROR_INIT;
     cr_assert(ram_init(&ram, BASE, pages << RAM_PAGE_BITS, &err), "%s", err.message);
-    store = pagestore_new();
+    store = pagestore_new(NULL);
     baseline = pagestore_bytes(store);
 }
 

@@ -12,7 +12,7 @@
 static void churn(size_t object_size, size_t most)
 {
     struct pool pool;
-    pool_init(&pool, object_size);
+    pool_init(&pool, object_size, NULL);
     uint8_t **object = mem_new(most, sizeof *object);
     uint64_t random = object_size;
     size_t wrong = 0, unaligned = 0;
@@ -55,7 +55,7 @@ Test(pool, objects_keep_their_bytes)
 Test(pool, slabs_follow_use)
 {
     struct pool pool;
-    pool_init(&pool, 4096);
+    pool_init(&pool, 4096, NULL);
     enum { COUNT = 255 * 4 };
     void *object[COUNT];
     for (size_t i = 0; i < COUNT; i++)

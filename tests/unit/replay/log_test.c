@@ -27,7 +27,7 @@ static struct event event_at(uint64_t i, uint8_t data[LONGEST])
 
 static struct log *filled(void)
 {
-    struct log *log = log_new();
+    struct log *log = log_new(NULL);
     for (uint64_t i = 0; i < COUNT; i++) {
         uint8_t data[LONGEST];
         struct event e = event_at(i, data);
@@ -45,7 +45,7 @@ static bool same(const struct event *a, const struct event *b)
 
 Test(log, empty)
 {
-    struct log *log = log_new();
+    struct log *log = log_new(NULL);
     cr_expect_eq(log_count(log), 0);
     cr_expect_eq(log_after(log, 0), 0);
     cr_expect_eq(log_after(log, UINT64_MAX), 0);
@@ -67,7 +67,7 @@ Test(log, round_trip)
 
 Test(log, data_stays_at_its_place)
 {
-    struct log *log = log_new();
+    struct log *log = log_new(NULL);
     const uint8_t *place[COUNT];
     for (uint64_t i = 0; i < COUNT; i++) {
         uint8_t data[LONGEST];
@@ -94,7 +94,7 @@ Test(log, after_is_the_first_later_event)
 
 Test(log, bytes_cover_what_was_appended)
 {
-    struct log *log = log_new();
+    struct log *log = log_new(NULL);
     size_t before = log_bytes(log);
     uint8_t *large = mem_new(1000000, 1);
     log_append(log, &(struct event){.kind = EVENT_MEMORY, .size = 1000000, .data = large});
@@ -110,7 +110,7 @@ Test(log, bytes_cover_what_was_appended)
 
 Test(log, positions_never_go_down, .signal = SIGABRT)
 {
-    struct log *log = log_new();
+    struct log *log = log_new(NULL);
     log_append(log, &(struct event){.position = 10, .kind = EVENT_RESET});
     log_append(log, &(struct event){.position = 9, .kind = EVENT_RESET});
 }

@@ -251,7 +251,7 @@ Test(player, idle_for_ever)
 /* The log with event `index` left out (as UINT64_MAX: none), and `extra` put in before it. */
 static struct log *edited(uint64_t index, const struct event *extra)
 {
-    struct log *log = log_new();
+    struct log *log = log_new(NULL);
     for (uint64_t i = 0; i < log_count(s.log); i++) {
         struct event e = log_get(s.log, i);
         if (i == index && extra)

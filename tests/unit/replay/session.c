@@ -26,7 +26,7 @@ static void host_output(void *ctx, unsigned channel, const uint8_t *bytes, size_
 
 void session_init(struct session *s, uint64_t seed)
 {
-    *s = (struct session){.random = seed, .host_now = 1700000000000000000u, .log = log_new()};
+    *s = (struct session){.random = seed, .host_now = 1700000000000000000u, .log = log_new(NULL)};
     toy_init(&s->toy, seed);
     s->toy.halts = true;
     s->recorder = (struct recorder){.machine = &s->toy.machine,

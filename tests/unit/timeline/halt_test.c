@@ -318,3 +318,47 @@ Test(halt, small_budget)
     bench_fini(&b);
     trace_free(&t);
 }
+
+/* Less memory than the guest's own state takes: the rest goes to a file, and nothing else changes.
+ */
+Test(halt, spilled)
+{
+    const struct guest g = {.name = "storm", .rounds = 40, .period = 12};
+    struct trace t;
+    struct random random = {12};
+    trace_record(&t, &g, NULL, 0, 2000000);
+    struct timeline_options o = {.warp = true, .spacing_steps = 300, .budget = 200 << 10};
+    struct bench b;
+    struct timeline_info info;
+    bench_init(&b, &g, &o);
+    bench_live(&b, NULL, 0, UINT64_MAX);
+    timeline_info(b.tl, &info);
+    cr_assert_gt(info.spilled_bytes, 0);
+    cr_assert_gt(info.checkpoints, 4);
+    for (uint64_t i = 0; i < bench_cases(40); i++) {
+        uint64_t n = random_below(&random, t.steps + 1);
+        struct stop stop = bench_seek(&b, n);
+        cr_assert_eq(stop.reason, STOP_DONE, "%s", stop.text);
+        bench_check(&b, &t, i, "from spilled frames");
+    }
+    bench_fini(&b);
+    trace_free(&t);
+}
+
+Test(halt, no_room_at_all)
+{
+    const struct guest g = {.name = "storm", .rounds = 40, .period = 12};
+    struct timeline_options o = {.warp = true, .spacing_steps = 300, .budget = 100 << 10};
+    struct bench b;
+    setenv("TMPDIR", "/nonexistent/folder", 1);
+    bench_init(&b, &g, &o);
+    struct stop stop = bench_live(&b, NULL, 0, UINT64_MAX);
+    cr_assert_eq(stop.reason, STOP_FULL);
+    cr_assert_not_null(strstr(stop.text, "/nonexistent/folder"), "%s", stop.text);
+    cr_assert(timeline_live(b.tl));
+    /* What has been recorded is there all the same. */
+    uint64_t tip = timeline_tip(b.tl);
+    cr_assert_eq(bench_seek(&b, tip / 2).position, tip / 2);
+    cr_assert_eq(bench_seek(&b, tip).position, tip);
+    bench_fini(&b);
+}
