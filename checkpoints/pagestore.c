@@ -13,8 +13,8 @@ enum { FAN_BITS = 4, FAN = 1 << FAN_BITS };
 struct frame {
     uint8_t *bytes;
     uint64_t hash;
-    uint32_t refs;
-    bool spilled; /* bytes are the file's */
+    uint64_t refs : 63;
+    uint64_t spilled : 1; /* bytes are the file's */
 };
 
 /* Children are frames at level 0, nodes above; NULL where there is nothing. */
@@ -35,10 +35,11 @@ struct pageroot {
 struct pagestore {
     uint64_t captures;
     size_t roots;
-    struct pool bytes;   /* of frames */
-    struct pool spilled; /* of frames that did not fit in memory */
-    bool spilling;       /* new frames go to the file */
-    struct pool frames;  /* struct frame */
+    struct frame *zeroes; /* the only frame of zeroes; NULL: there is none at the moment */
+    struct pool bytes;    /* of frames */
+    struct pool spilled;  /* of frames that did not fit in memory */
+    bool spilling;        /* new frames go to the file */
+    struct pool frames;   /* struct frame */
     struct pool nodes;
 };
 
@@ -104,16 +105,24 @@ static bool holds(const struct frame *f, const uint8_t *page)
     return f ? !memcmp(f->bytes, page, RAM_PAGE_SIZE) : is_zero(page);
 }
 
+/* Pages of zeroes, which an overlay may have, are one frame: a discarded disk costs only nodes. */
 static struct frame *frame_new(struct pagestore *s, const uint8_t *page)
 {
+    bool zero = is_zero(page);
+    if (zero && s->zeroes) {
+        s->zeroes->refs++;
+        return s->zeroes;
+    }
     struct frame *f = pool_take(&s->frames);
     f->bytes = s->spilling ? pool_take(&s->spilled) : NULL;
-    f->spilled = f->bytes;
+    f->spilled = f->bytes != NULL;
     if (!f->spilled)
         f->bytes = pool_take(&s->bytes);
     memcpy(f->bytes, page, RAM_PAGE_SIZE);
     f->hash = hash_bytes(f->bytes, RAM_PAGE_SIZE, 0);
     f->refs = 1;
+    if (zero)
+        s->zeroes = f;
     return f;
 }
 
@@ -121,6 +130,8 @@ static void frame_unref(struct pagestore *s, struct frame *f)
 {
     if (!f || --f->refs)
         return;
+    if (f == s->zeroes)
+        s->zeroes = NULL;
     pool_give(f->spilled ? &s->spilled : &s->bytes, f->bytes);
     pool_give(&s->frames, f);
 }

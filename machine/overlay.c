@@ -9,6 +9,9 @@
 
 enum { FIRST_CAPACITY = 64 };
 
+/* The bytes of every zeroed page: never written, never freed. */
+static const uint8_t zeroes[OVERLAY_PAGE_SIZE];
+
 void overlay_init(struct overlay *o, const char *name, uint64_t pages)
 {
     check(pages <= (uint64_t)UINT32_MAX + 1, "%s: %" PRIu64 " pages", name, pages);
@@ -57,19 +60,46 @@ static void grow(struct overlay *o)
     free(old.slot);
 }
 
-uint8_t *overlay_write(struct overlay *o, uint64_t page, bool *fresh)
+/* The page's slot; with bytes NULL it is new and the caller's to fill. */
+static struct overlay_page *slot_for(struct overlay *o, uint64_t page)
 {
     check(page < o->pages, "%s: page %" PRIu64 " of %" PRIu64, o->name, page, o->pages);
-    *fresh = false;
     struct overlay_page *slot = find(o, page);
     if (slot->bytes)
-        return slot->bytes;
+        return slot;
     if (2 * (o->dirty_count + 1) > o->capacity) {
         grow(o);
         slot = find(o, page);
     }
-    *slot = (struct overlay_page){page, mem_new(1, OVERLAY_PAGE_SIZE)};
+    slot->number = page;
     o->dirty_count++;
+    return slot;
+}
+
+static bool is_zeroed(const struct overlay_page *slot)
+{
+    return slot->bytes == zeroes;
+}
+
+static void free_bytes(struct overlay_page *slot)
+{
+    if (!is_zeroed(slot))
+        free(slot->bytes);
+    slot->bytes = NULL;
+}
+
+uint8_t *overlay_write(struct overlay *o, uint64_t page, bool *fresh)
+{
+    struct overlay_page *slot = slot_for(o, page);
+    *fresh = false;
+    if (slot->bytes && !is_zeroed(slot))
+        return slot->bytes;
+    if (is_zeroed(slot)) {
+        o->zeroed--;
+        slot->bytes = mem_new(1, OVERLAY_PAGE_SIZE);
+        return slot->bytes;
+    }
+    slot->bytes = mem_new(1, OVERLAY_PAGE_SIZE);
     const uint8_t *old = page_below(o, page);
     *fresh = !old;
     if (old)
@@ -77,20 +107,28 @@ uint8_t *overlay_write(struct overlay *o, uint64_t page, bool *fresh)
     return slot->bytes;
 }
 
+void overlay_zero(struct overlay *o, uint64_t page)
+{
+    struct overlay_page *slot = slot_for(o, page);
+    if (is_zeroed(slot))
+        return;
+    free_bytes(slot);
+    slot->bytes = (uint8_t *)zeroes;
+    o->zeroed++;
+}
+
 size_t overlay_dirty_bytes(const struct overlay *o)
 {
-    return o->capacity * sizeof *o->slot + o->dirty_count * OVERLAY_PAGE_SIZE;
+    return o->capacity * sizeof *o->slot + (o->dirty_count - o->zeroed) * OVERLAY_PAGE_SIZE;
 }
 
 void overlay_clear_dirty(struct overlay *o)
 {
     if (!o->dirty_count)
         return;
-    for (size_t i = 0; i < o->capacity; i++) {
-        free(o->slot[i].bytes);
-        o->slot[i].bytes = NULL;
-    }
-    o->dirty_count = 0;
+    for (size_t i = 0; i < o->capacity; i++)
+        free_bytes(&o->slot[i]);
+    o->dirty_count = o->zeroed = 0;
     if (o->capacity > FIRST_CAPACITY) {
         free(o->slot);
         o->capacity = FIRST_CAPACITY;

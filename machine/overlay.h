@@ -23,6 +23,7 @@ struct overlay {
     /* Written since overlay_clear_dirty: open addressing by number; bytes NULL: a free slot. */
     struct overlay_page *slot;
     size_t capacity, dirty_count;
+    size_t zeroed; /* of them: pages of zeroes that have no memory of their own */
     /* The immutable page of the last checkpoint, NULL: it has none. NULL function: no checkpoint.
      */
     const uint8_t *(*below)(const void *ctx, uint64_t page);
@@ -41,6 +42,9 @@ const uint8_t *overlay_page(const struct overlay *o, uint64_t page);
 /* The page for writing, at once the overlay's. *fresh: it was the background's up to now, and the
  * caller fills all of it; else it has its old content. Good until the next call. */
 uint8_t *overlay_write(struct overlay *o, uint64_t page, bool *fresh);
+/* The page is the overlay's and zeroes. It costs no page of memory until it is written again, here
+ * and in checkpoints: a guest may discard a whole disk. */
+void overlay_zero(struct overlay *o, uint64_t page);
 /* Host memory of the pages written since the last checkpoint, in bytes. */
 size_t overlay_dirty_bytes(const struct overlay *o);
 

@@ -151,6 +151,21 @@ static bool deliver_due(struct player *p)
     return true;
 }
 
+/* Does an event that is delivered at the present position come behind answers? Then a deadline asks
+ * for them in idle time, which has to pass first: what a step asks for is the last thing stamped
+ * with its position. */
+static bool answers_before_event(const struct player *p)
+{
+    for (uint64_t i = p->next; i < log_count(p->log); i++) {
+        struct event e = log_get(p->log, i);
+        if (e.position != machine_position(p->machine))
+            return false;
+        if (!event_is_answer(e.kind))
+            return true;
+    }
+    return false;
+}
+
 /* How far the machine may run before the log is looked at again: to the next event that must be
  * delivered, or over the step that asks for the next one; it returns once it has asked. */
 static uint64_t run_limit(const struct player *p, uint64_t until)
@@ -158,6 +173,9 @@ static uint64_t run_limit(const struct player *p, uint64_t until)
     if (p->next == log_count(p->log))
         return until;
     struct event e = log_get(p->log, p->next);
+    /* A machine that waits, as it should, makes no step; one that does has diverged. */
+    if (answers_before_event(p))
+        return e.position + 1;
     uint64_t limit = e.position + event_is_answer(e.kind);
     return limit < until ? limit : until;
 }
@@ -189,7 +207,7 @@ enum machine_stop player_run(struct player *p, uint64_t until)
             stuck(p, "the machine has halted");
             return MACHINE_HALTED;
         }
-        if (machine_position(m) == until || stepped)
+        if ((machine_position(m) == until || stepped) && !answers_before_event(p))
             return MACHINE_LIMIT;
         uint64_t from = machine_position(m);
         enum machine_stop stop = machine_run(m, run_limit(p, until));
@@ -197,7 +215,7 @@ enum machine_stop player_run(struct player *p, uint64_t until)
             break;
         if (stop == MACHINE_HIT)
             return MACHINE_HIT;
-        stepped = step_made(m, from);
+        stepped = stepped || step_made(m, from);
         if (stop != MACHINE_IDLE || machine_position(m) == run_limit(p, until))
             continue;
         uint64_t deadline = machine_next_deadline(m);

@@ -51,6 +51,7 @@ struct toy {
     unsigned timer[TOY_CPUS][TOY_TIMERS];
     uint64_t seed;
     bool halts; /* it halts now and then */
+    bool asks;  /* it asks for entropy: in steps, and when timers expire that wake nobody */
 };
 
 static inline struct toy *toy_of(const struct cpu *cpu)
@@ -92,6 +93,14 @@ static inline void toy_store(struct machine *m, const struct toy_cpu_state *s)
     memcpy(m->ram.host + offset, &value, sizeof value);
 }
 
+static inline void toy_ask(struct machine *m, struct toy_cpu_state *s)
+{
+    uint8_t bytes[40];
+    size_t size = 1 + (s->random >> 16) % sizeof bytes;
+    machine_entropy(m, bytes, size);
+    s->random += hash_bytes(bytes, size, 0);
+}
+
 static inline enum cpu_exit toy_step(struct cpu *cpu)
 {
     struct toy *toy = toy_of(cpu);
@@ -102,7 +111,10 @@ static inline enum cpu_exit toy_step(struct cpu *cpu)
     s->random = hash_mix(s->random + 1);
     switch (s->random >> 8 & 0xff) {
     case 0 ... 1:
-        s->random += machine_host_clock(m);
+        if (toy->asks && s->random & 1)
+            toy_ask(m, s);
+        else
+            s->random += machine_host_clock(m);
         break;
     case 2 ... 6:
         toy_wait(cpu, (s->random >> 8 & 0xff) < 5);
@@ -199,10 +211,18 @@ static inline bool toy_set_register(struct cpu *cpu, unsigned number, uint64_t v
 
 static inline void toy_timer(void *ctx, unsigned which)
 {
-    struct toy_cpu_state *s = ctx;
-    s->pending = 1;
+    struct cpu *cpu = ctx;
+    struct toy *toy = toy_of(cpu);
+    struct toy_cpu_state *s = &toy->state[cpu->index];
     s->fired++;
     s->random += hash_mix(which + s->fired);
+    if (toy->asks && s->random & 6) {
+        toy_ask(&toy->machine, s);
+        struct clock *clock = &toy->machine.clock;
+        clock_arm(clock, toy->timer[cpu->index][which], clock_vtime(clock) + s->random % 500);
+    } else {
+        s->pending = 1;
+    }
 }
 
 static inline void toy_port_reset(void *ctx)
@@ -281,7 +301,7 @@ static inline void toy_init(struct toy *toy, uint64_t seed)
         toy->cpu[i] = (struct cpu){&ops, m, i, &toy->state[i]};
         m->cpu[i] = &toy->cpu[i];
         for (unsigned t = 0; t < TOY_TIMERS; t++)
-            toy->timer[i][t] = clock_timer_add(&m->clock, toy_timer, &toy->state[i], t);
+            toy->timer[i][t] = clock_timer_add(&m->clock, toy_timer, &toy->cpu[i], t);
     }
     machine_add_device(m, (struct device){.name = "port",
                                           .fields = &toy_port_fields,
