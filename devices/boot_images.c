@@ -33,6 +33,7 @@ struct boot {
     struct machine *m;
     const struct riscv_virt_options *options;
     const struct boot_elf *elf;
+    struct fw_cfg *fw_cfg;
     struct placed placed[PLACED];
     uint64_t tree;
 };
@@ -94,6 +95,17 @@ static bool wants_firmware(const struct boot *b)
     return !b->elf && !is(b->options->bios, "none");
 }
 
+static bool starts_flash(const struct boot *b)
+{
+    return !b->elf && b->options->flash[0].file;
+}
+
+/* What is in flash loads kernel and initrd. */
+static bool kernel_is_in_fw_cfg(const struct boot *b)
+{
+    return starts_flash(b) && wants_firmware(b);
+}
+
 static bool load_kernel(struct boot *b, struct error *err)
 {
     struct machine *m = b->m;
@@ -101,7 +113,7 @@ static bool load_kernel(struct boot *b, struct error *err)
     uint64_t raw_pa = m->ram.base + (wants_firmware(b) ? KERNEL_OFFSET : 0);
     size_t first = m->images.count;
     struct image_info info;
-    if (!name)
+    if (!name || kernel_is_in_fw_cfg(b))
         return true;
     bool ok = b->elf ? images_load_bytes(&m->images, name, b->elf->bytes, b->elf->size, raw_pa,
                                          &m->ram, &info, err)
@@ -167,25 +179,63 @@ static uint64_t initrd_address(const struct boot *b, uint64_t size)
     return align_up(end, PAGE);
 }
 
+static bool read_some(const char *name, uint64_t limit, uint8_t **bytes, size_t *size,
+                      struct error *err)
+{
+    if (!file_read(name, limit, bytes, size, err))
+        return false;
+    if (*size)
+        return true;
+    free(*bytes);
+    return error_set(err, ERROR_FORMAT, "%s: the file is empty", name);
+}
+
 static bool load_initrd(struct boot *b, struct error *err)
 {
     struct machine *m = b->m;
     const char *name = b->options->initrd;
     uint8_t *bytes;
     size_t size, first = m->images.count;
-    if (!name)
+    if (!name || kernel_is_in_fw_cfg(b))
         return true;
-    if (!file_read(name, m->ram.size, &bytes, &size, err))
+    if (!read_some(name, m->ram.size, &bytes, &size, err))
         return false;
-    if (!size) {
-        free(bytes);
-        return error_set(err, ERROR_FORMAT, "%s: the file is empty", name);
-    }
     uint64_t pa = initrd_address(b, size);
     bool ok = images_add(&m->images, name, pa, bytes, size, &m->ram, err);
     free(bytes);
     struct image_info info = {IMAGE_RAW, pa, pa, pa + size};
     return ok && place(b, INITRD, name, first, &info, err);
+}
+
+static bool add_file(struct boot *b, const char *name, enum fw_cfg_key size_key,
+                     enum fw_cfg_key data_key, struct error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    if (!name)
+        return true;
+    if (!read_some(name, b->m->ram.size, &bytes, &size, err))
+        return false;
+    bool ok = fw_cfg_add(b->fw_cfg, data_key, name, bytes, size, err);
+    free(bytes);
+    if (ok)
+        fw_cfg_add_number(b->fw_cfg, size_key, size, 4);
+    return ok;
+}
+
+static bool load_fw_cfg(struct boot *b, struct error *err)
+{
+    const struct riscv_virt_options *o = b->options;
+    const char *line = o->append ? o->append : "";
+    size_t size = strlen(line) + 1;
+    if (!kernel_is_in_fw_cfg(b) || !o->kernel)
+        return true;
+    if (!add_file(b, o->kernel, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, err) ||
+        !add_file(b, o->initrd, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, err) ||
+        !fw_cfg_add(b->fw_cfg, FW_CFG_CMDLINE_DATA, "command line", line, size, err))
+        return false;
+    fw_cfg_add_number(b->fw_cfg, FW_CFG_CMDLINE_SIZE, size, 4);
+    return true;
 }
 
 static bool make_tree(struct boot *b, struct buffer *tree, struct error *err)
@@ -250,17 +300,32 @@ static bool load_tree(struct boot *b, struct error *err)
     return ok;
 }
 
-bool boot_images_load(struct machine *m, const struct riscv_virt_options *options,
-                      const struct boot_elf *elf, struct boot_rom_target *target, struct error *err)
+/* Where harts go from the boot ROM, and where firmware goes from there. */
+static void choose_start(const struct boot *b, struct boot_rom_target *target)
 {
-    struct boot b = {.m = m, .options = options, .elf = elf};
-    if (!load_kernel(&b, err) || !load_firmware(&b, err) || !load_initrd(&b, err) ||
-        !load_tree(&b, err))
-        return false;
-    const struct placed *firmware = &b.placed[FIRMWARE], *kernel = &b.placed[KERNEL];
+    const struct placed *firmware = &b->placed[FIRMWARE], *kernel = &b->placed[KERNEL];
     uint64_t entry = kernel->name ? kernel->info.entry : 0;
-    target->tree = b.tree;
-    target->next = firmware->name ? entry : 0;
-    target->start = firmware->name ? firmware->info.entry : kernel->name ? entry : m->ram.base;
+    target->tree = b->tree;
+    if (starts_flash(b)) {
+        target->start = firmware->name ? firmware->info.entry : MAP_FLASH;
+        target->next = firmware->name ? MAP_FLASH : entry;
+    } else if (firmware->name) {
+        target->start = firmware->info.entry;
+        target->next = entry;
+    } else {
+        target->start = kernel->name ? entry : b->m->ram.base;
+        target->next = 0;
+    }
+}
+
+bool boot_images_load(struct machine *m, const struct riscv_virt_options *options,
+                      const struct boot_elf *elf, struct fw_cfg *fw_cfg,
+                      struct boot_rom_target *target, struct error *err)
+{
+    struct boot b = {.m = m, .options = options, .elf = elf, .fw_cfg = fw_cfg};
+    if (!load_kernel(&b, err) || !load_firmware(&b, err) || !load_initrd(&b, err) ||
+        !load_fw_cfg(&b, err) || !load_tree(&b, err))
+        return false;
+    choose_start(&b, target);
     return true;
 }

@@ -14,13 +14,7 @@ static bool boot_rom_read(void *ctx, uint64_t offset, unsigned size, uint64_t *v
     return boot_rom_peek(ctx, offset, size, value);
 }
 
-static bool boot_rom_write(void *ctx, uint64_t offset, unsigned size, uint64_t value)
-{
-    (void)ctx, (void)offset, (void)size, (void)value;
-    return false;
-}
-
-static const struct bus_ops boot_rom_ops = {boot_rom_read, boot_rom_write, boot_rom_peek};
+static const struct bus_ops boot_rom_ops = {.read = boot_rom_read, .peek = boot_rom_peek};
 
 void boot_rom_init(struct boot_rom *rom, struct machine *m, uint64_t base)
 {

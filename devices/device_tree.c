@@ -235,6 +235,24 @@ static void write_power_switch(struct writer *w, const char *name, const char *c
     end(w);
 }
 
+static void write_firmware_devices(struct writer *w)
+{
+    begin_at(w, "fw-cfg", MAP_FW_CFG);
+    string(w, "compatible", "qemu,fw-cfg-mmio");
+    reg(w, MAP_FW_CFG, MAP_FW_CFG_SIZE);
+    flag(w, "dma-coherent");
+    end(w);
+
+    const fdt64_t flashes[2 * MAP_FLASHES] = {cpu_to_fdt64(MAP_FLASH), cpu_to_fdt64(MAP_FLASH_SIZE),
+                                              cpu_to_fdt64(MAP_FLASH + MAP_FLASH_SIZE),
+                                              cpu_to_fdt64(MAP_FLASH_SIZE)};
+    begin_at(w, "flash", MAP_FLASH);
+    string(w, "compatible", "cfi-flash");
+    property(w, "reg", flashes, sizeof flashes);
+    cell(w, "bank-width", 4);
+    end(w);
+}
+
 static void write_soc(struct writer *w)
 {
     begin(w, "soc");
@@ -262,6 +280,7 @@ static void write_root(struct writer *w)
     write_cpus(w);
     write_power_switch(w, "poweroff", "syscon-poweroff", SYSCON_POWER_OFF);
     write_power_switch(w, "reboot", "syscon-reboot", SYSCON_RESET);
+    write_firmware_devices(w);
     write_soc(w);
     end(w);
 }

@@ -5,7 +5,33 @@
 
 #include "machine/machine.h"
 
+struct disk;
 struct riscv_virt;
+
+enum { RISCV_VIRT_SLOTS = 8, RISCV_VIRT_FLASHES = 2 };
+
+/* What is in a virtio slot. */
+struct riscv_virt_slot {
+    unsigned id;         /* enum virtio_id, 0: empty */
+    uint64_t disk_bytes; /* block: the image's size, a multiple of 512 */
+    bool read_only;      /* block */
+    const char *serial;  /* block: at most 20 bytes, or NULL */
+    uint8_t mac[6];      /* net */
+    unsigned ports;      /* console: 1 or 2, on CHANNEL_CONSOLE0 onwards; one such device at most */
+};
+
+struct riscv_virt_flash {
+    /* Its first contents, at most 32 MiB, zeroes behind them; NULL: all zeroes. A file in the first
+     * flash is what the machine boots: see boot_images.h. */
+    const char *file;
+    bool read_only;
+};
+
+struct riscv_virt_fw_cfg {
+    const char *name; /* as the guest finds it, 1 to 55 bytes; none twice */
+    const uint8_t *bytes;
+    size_t size;
+};
 
 struct riscv_virt_options {
     uint64_t ram_size; /* bytes: a multiple of 1 MiB, 1 MiB to 8 GiB */
@@ -18,6 +44,14 @@ struct riscv_virt_options {
     const char *initrd; /* file or NULL */
     const char *append; /* kernel command line or NULL */
     const char *dtb;    /* file instead of the generated tree, or NULL */
+    bool rtc_fixed;     /* the clock starts at rtc_base and goes by virtual time alone */
+    uint64_t rtc_base;  /* ns since 1970 */
+    /* The disk in the first block slot is disk 0, the network in the first net slot has
+     * CHANNEL_NET0, and so on. */
+    struct riscv_virt_slot slot[RISCV_VIRT_SLOTS];
+    struct riscv_virt_flash flash[RISCV_VIRT_FLASHES];
+    const struct riscv_virt_fw_cfg *fw_cfg; /* fw_cfgs of them, at most 64; copied */
+    unsigned fw_cfgs;
 };
 
 /* Build the machine, load the images, reset: at position 0, ready to run. NULL on error: nothing is
@@ -27,6 +61,9 @@ void riscv_virt_free(struct riscv_virt *board);
 
 /* The machine, owned by the board. */
 struct machine *riscv_virt_machine(struct riscv_virt *board);
+
+/* A disk by number (see `slot` above), owned by the board; NULL: there is none. */
+struct disk *riscv_virt_disk(struct riscv_virt *board, unsigned number);
 
 /* From memory instead of files, for tests and embedded guests: an ELF without firmware. */
 struct riscv_virt *riscv_virt_new_elf(const struct riscv_virt_options *options, const char *name,

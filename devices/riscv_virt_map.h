@@ -18,7 +18,12 @@ enum {
     MAP_UART_SIZE = 0x100,
     MAP_VIRTIO = 0x10001000,  /* the first slot */
     MAP_VIRTIO_SIZE = 0x1000, /* of a slot, and the distance to the next */
-    MAP_VIRTIO_SLOTS = 8
+    MAP_VIRTIO_SLOTS = 8,
+    MAP_FW_CFG = 0x10100000,
+    MAP_FW_CFG_SIZE = 0x18,
+    MAP_FLASH = 0x20000000,     /* the first of two */
+    MAP_FLASH_SIZE = 0x2000000, /* of one, and the distance to the next */
+    MAP_FLASHES = 2
 };
 
 #define MAP_RAM UINT64_C(0x80000000)

@@ -33,6 +33,8 @@ static uint64_t host_time(struct rtc_goldfish *r)
 {
     struct rtc_goldfish_state *s = &r->state;
     uint64_t vtime = clock_vtime(&r->machine->clock);
+    if (r->fixed)
+        return r->base + vtime;
     uint64_t expected = s->host + (vtime - s->asked_at);
     if (s->asked && vtime - s->asked_at < RTC_GOLDFISH_ASK_NS)
         return expected;
@@ -91,11 +93,15 @@ static void set_time_word(struct rtc_goldfish *r, uint64_t offset, uint64_t valu
 /* False: looking at TIME_LOW would ask the host. */
 static bool rtc_goldfish_peek(const void *ctx, uint64_t offset, unsigned size, uint64_t *value)
 {
-    const struct rtc_goldfish_state *s = &((const struct rtc_goldfish *)ctx)->state;
+    const struct rtc_goldfish *r = ctx;
+    const struct rtc_goldfish_state *s = &r->state;
     uint64_t word = 0;
     switch (offset & ~UINT64_C(3)) {
     case TIME_LOW:
-        return false;
+        if (!r->fixed)
+            return false;
+        word = (uint32_t)(r->base + clock_vtime(&r->machine->clock) + s->offset);
+        break;
     case TIME_HIGH:
         word = s->time_high;
         break;
@@ -190,4 +196,10 @@ void rtc_goldfish_init(struct rtc_goldfish *r, struct machine *m, uint64_t base,
                                           .state = &r->state,
                                           .ctx = r,
                                           .reset = rtc_goldfish_reset});
+}
+
+void rtc_goldfish_fix(struct rtc_goldfish *r, uint64_t base)
+{
+    r->fixed = true;
+    r->base = base;
 }

@@ -5,7 +5,9 @@
  * time, plus an offset the guest may set. It never goes back by itself.
  * An alarm is due when as much *virtual* time has passed as there was between the clock and the
  * alarm at the moment it was set: host time passes differently in every replay. Setting the clock
- * does not move an alarm that is set. */
+ * does not move an alarm that is set.
+ *
+ * A fixed clock asks nobody: it had its base at virtual time 0 and goes by virtual time alone. */
 #ifndef DEVICES_RTC_GOLDFISH_H
 #define DEVICES_RTC_GOLDFISH_H
 
@@ -33,9 +35,13 @@ struct rtc_goldfish {
     struct machine *machine;
     struct irq irq;
     unsigned timer;
+    bool fixed;
+    uint64_t base; /* ns since 1970, of a fixed clock */
 };
 
 void rtc_goldfish_init(struct rtc_goldfish *r, struct machine *m, uint64_t base, uint64_t size,
                        struct irq irq);
+/* Before the machine runs: never ask the host. */
+void rtc_goldfish_fix(struct rtc_goldfish *r, uint64_t base);
 
 #endif

@@ -24,27 +24,56 @@ const struct bus_region *bus_find(const struct bus *b, uint64_t pa, uint64_t siz
     return NULL;
 }
 
+static bool is_aligned(uint64_t pa, unsigned size)
+{
+    return !(size & (size - 1)) && !(pa & (size - 1));
+}
+
 static const struct bus_region *window(const struct bus *b, uint64_t pa, unsigned size)
 {
-    return pa & (size - 1) ? NULL : bus_find(b, pa, size);
+    return is_aligned(pa, size) ? bus_find(b, pa, size) : NULL;
+}
+
+bool bus_has_memory(const struct bus *b, uint64_t pa, unsigned size)
+{
+    const struct bus_region *r = bus_find(b, pa, size);
+    return r && r->memory;
 }
 
 bool bus_takes(const struct bus *b, uint64_t pa, unsigned size, bool write)
 {
-    const struct bus_region *r = size <= 8 ? window(b, pa, size) : NULL;
-    return r && !(write && r->memory);
+    const struct bus_region *r = size <= 8 ? bus_find(b, pa, size) : NULL;
+    if (!r)
+        return false;
+    return is_aligned(pa, size) ? !write || r->ops->write : !write && r->memory;
+}
+
+static bool read_bytes(const struct bus_region *r, uint64_t offset, unsigned size, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned i = 0; i < size; i++) {
+        uint64_t byte;
+        if (!r->ops->read(r->ctx, offset + i, 1, &byte))
+            return false;
+        *value |= byte << 8 * i;
+    }
+    return true;
 }
 
 bool bus_read(const struct bus *b, uint64_t pa, unsigned size, uint64_t *value)
 {
-    const struct bus_region *r = window(b, pa, size);
-    return r && r->ops->read(r->ctx, pa - r->base, size, value);
+    const struct bus_region *r = bus_find(b, pa, size);
+    if (!r)
+        return false;
+    if (is_aligned(pa, size))
+        return r->ops->read(r->ctx, pa - r->base, size, value);
+    return r->memory && read_bytes(r, pa - r->base, size, value);
 }
 
 bool bus_write(const struct bus *b, uint64_t pa, unsigned size, uint64_t value)
 {
     const struct bus_region *r = window(b, pa, size);
-    return r && r->ops->write(r->ctx, pa - r->base, size, value);
+    return r && r->ops->write && r->ops->write(r->ctx, pa - r->base, size, value);
 }
 
 bool bus_peek(const struct bus *b, uint64_t pa, unsigned size, uint64_t *value)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CLOCK_TIMERS = 48 };
+enum { CLOCK_TIMERS = 72 };
 
 #define CLOCK_NEVER UINT64_MAX
 /* The last vtime a deadline may have, 292 years: waiting for deadlines never makes vtime wrap. */

@@ -39,6 +39,8 @@ static unsigned running_hart(const struct timeline *tl)
 enum timeline_status operation_finish(struct timeline *tl, struct stop *stop,
                                       struct reported report)
 {
+    if (tl->live)
+        run_log_idle(tl);
     stop->position = machine_position(tl->m);
     if (stop->hart == HART_RUNNING)
         stop->hart = running_hart(tl);

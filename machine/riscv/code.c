@@ -210,30 +210,34 @@ static struct block *store_block(struct builder *b, struct code_page *cp, unsign
     return block;
 }
 
-/* Decode from pc to the end of the page at most; NULL when not even the first instruction lies in
- * the page whole. */
-static struct block *decode_block(struct riscv_shared *shared, struct code_page *cp, uint64_t pc)
+/* Put instructions into a block that was started, from `at` to the end of the page at most. False:
+ * not even the first one lies in the page whole. */
+static bool fill(struct builder *b, const uint8_t *page, unsigned at)
 {
-    const uint8_t *page = shared->m->ram.host + (cp->page << RAM_PAGE_BITS);
-    unsigned first = pc & (RAM_PAGE_SIZE - 1), at = first;
-    struct builder b;
-    start(&b, shared, armed(shared, first));
     enum op_id last = OP_END;
-    while (b.steps < BLOCK_STEPS && at < RAM_PAGE_SIZE && !(b.steps && armed(shared, at))) {
+    while (b->steps < BLOCK_STEPS && at < RAM_PAGE_SIZE && !(b->steps && armed(b->shared, at))) {
         bool whole = (page[at] & 3) == 3;
         if (whole && at + 4 > RAM_PAGE_SIZE)
             break;
         struct decoded d = riscv_decode(whole ? load_le32(page + at) : load_le16(page + at));
-        append(&b, &d);
+        append(b, &d);
         at += d.size;
         last = (enum op_id)d.id;
         if (riscv_ends_block(last))
             break;
     }
-    if (!b.steps)
+    if (b->steps && !riscv_ends_block(last))
+        append_own(b, OP_END);
+    return b->steps;
+}
+
+static struct block *decode_block(struct riscv_shared *shared, struct code_page *cp, uint64_t pc)
+{
+    unsigned first = pc & (RAM_PAGE_SIZE - 1);
+    struct builder b;
+    start(&b, shared, armed(shared, first));
+    if (!fill(&b, shared->m->ram.host + (cp->page << RAM_PAGE_BITS), first))
         return NULL;
-    if (!riscv_ends_block(last))
-        append_own(&b, OP_END);
     return store_block(&b, cp, first);
 }
 
@@ -242,11 +246,13 @@ struct block *code_prefix(struct riscv_shared *shared, const struct block *block
 {
     struct block *prefix = scratch_block(scratch);
     unsigned ops = steps + block->check;
-    *prefix = *block;
+    if (prefix != block) {
+        *prefix = *block;
+        memcpy(prefix->op, block->op, ops * sizeof *block->op);
+    }
     prefix->taken = prefix->next = NULL;
     prefix->steps = (uint16_t)steps;
     prefix->bytes = block->offset[steps];
-    memcpy(prefix->op, block->op, ops * sizeof *block->op);
     prefix->op[ops] =
         (struct op){.go = shared->labels[OP_EXIT], .imm = prefix->bytes, .step = (uint8_t)steps};
     return prefix;
@@ -257,9 +263,9 @@ struct block *code_prefix(struct riscv_shared *shared, const struct block *block
 static bool fetch_half(struct hart *h, uint64_t pc, uint16_t *half)
 {
     uint64_t pa;
-    bool keep;
+    bool uniform;
     touched_add(&h->m->touched, pc, TOUCHED_FETCH);
-    if (!hart_translate_fetch(h, pc, 2, &pa, &keep))
+    if (!hart_translate_fetch(h, pc, 2, &pa, &uniform))
         return false;
     const struct bus_region *rom = bus_find(&h->m->bus, pa, 2);
     if (ram_contains(&h->m->ram, pa, 2))
@@ -278,8 +284,8 @@ static bool breakpoint_stops(struct hart *h, uint64_t pc)
     return m->points.hit(m->points.ctx, &hit);
 }
 
-/* One instruction that cannot be kept: in a ROM, across pages, under a PMP edge inside a page; or
- * that is not to look for a breakpoint again. */
+/* One instruction that cannot be kept: across pages, under a PMP edge inside a page; or that is not
+ * to look for a breakpoint again. */
 static enum code_find find_single(struct hart *h, uint64_t pc, struct code_scratch *scratch,
                                   struct block **block)
 {
@@ -297,20 +303,40 @@ static enum code_find find_single(struct hart *h, uint64_t pc, struct code_scrat
     return CODE_SCRATCH;
 }
 
+/* A block for one use, because nobody tells when a ROM's bytes change. They do not in the middle of
+ * a block: what can change them ends it. */
+static enum code_find find_in_rom(struct hart *h, uint64_t pc, uint64_t pa,
+                                  struct code_scratch *scratch, struct block **block)
+{
+    uint64_t page = pa & ~(uint64_t)(RAM_PAGE_SIZE - 1);
+    const struct bus_region *rom = bus_find(&h->m->bus, page, RAM_PAGE_SIZE);
+    struct builder b;
+    start(&b, h->shared, false);
+    if (!rom || !rom->memory ||
+        !fill(&b, rom->memory + (page - rom->base), pc & (RAM_PAGE_SIZE - 1)))
+        return find_single(h, pc, scratch, block);
+    finish(&b, scratch_block(scratch), scratch->offset);
+    *block = scratch_block(scratch);
+    return CODE_SCRATCH;
+}
+
 enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scratch,
                          struct block **block)
 {
     uint64_t pa;
-    bool keep;
+    bool uniform;
     /* Asked first: the translation may set an A bit, and a stop comes before the step. */
     bool breakpoint = points_execute(&h->m->points, pc);
     if (breakpoint && breakpoint_stops(h, pc))
         return CODE_HIT;
     touched_add(&h->m->touched, pc, TOUCHED_FETCH);
-    if (!hart_translate_fetch(h, pc, 2, &pa, &keep))
+    if (!hart_translate_fetch(h, pc, 2, &pa, &uniform))
         return CODE_FAULT;
-    if (!keep)
+    bool in_ram = ram_contains(&h->m->ram, pa, 1);
+    if (!uniform || (breakpoint && !in_ram))
         return find_single(h, pc, scratch, block);
+    if (!in_ram)
+        return find_in_rom(h, pc, pa, scratch, block);
     struct riscv_shared *shared = h->shared;
     uint64_t page = ram_page(&h->m->ram, pa);
     if (shared->chunks >= MAX_CHUNKS)

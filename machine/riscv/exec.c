@@ -566,10 +566,13 @@ op_SYSTEM : {
         goto hit;
     left = now - 1;
     pc = h->s.pc;
+    if (result == DONE_YIELD)
+        goto yield;
     goto resample;
 }
 op_PAUSE:
     pc += block->bytes;
+yield:
     h->s.pc = pc;
     clock->icount += (uint64_t)(synced - left);
     h->s.instret += (uint64_t)(synced - left);

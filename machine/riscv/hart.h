@@ -92,9 +92,10 @@ enum cause {
 /* How a memory operation or a system instruction ended. */
 enum result {
     DONE,
-    DONE_END, /* done, and the block ends: interrupts, translation or code may have changed */
-    TRAPPED,  /* raises hart->cause with hart->tval; nothing was changed */
-    HIT       /* a point says stop; nothing was changed */
+    DONE_END,  /* done, and the block ends: interrupts, translation or code may have changed */
+    TRAPPED,   /* raises hart->cause with hart->tval; nothing was changed */
+    HIT,       /* a point says stop; nothing was changed */
+    DONE_YIELD /* done, and the hart gives its turn away */
 };
 
 /* Translation regimes with a TLB of their own. */
@@ -184,11 +185,14 @@ enum result hart_zero_block(struct hart *h, uint64_t va);
 /* cbo.clean, .flush, .inval: nothing to do but to fault as a load or store would. */
 enum result hart_manage_block(struct hart *h, uint64_t va);
 
-/* Translate a fetch of `size` bytes inside a page. *keep: the translation may go to the fetch TLB
- * (its tables are then tracked). False: h->cause and h->tval say why. */
-bool hart_translate_fetch(struct hart *h, uint64_t va, unsigned size, uint64_t *pa, bool *keep);
+/* Translate a fetch of `size` bytes inside a page. *uniform: the translation holds for the
+ * whole page and may be used until one of its tables, which are now tracked, changes. False:
+ * h->cause and h->tval say why. */
+bool hart_translate_fetch(struct hart *h, uint64_t va, unsigned size, uint64_t *pa, bool *uniform);
 /* Without side effects, PMP included. */
 bool hart_translate_look(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
+/* The same for a debugger, to whom a supervisor's user memory is open without mstatus.SUM. */
+bool hart_translate_debug(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
 
 /* The present step is not made after all: take back what its fetch has marked. */
 void hart_unmark_fetch(struct hart *h);

@@ -175,6 +175,12 @@ static enum result resolve(struct hart *h, uint64_t va, unsigned size, enum cpu_
     return DONE;
 }
 
+/* Memory that reads may be put together from. */
+static bool is_memory(const struct hart *h, uint64_t pa, unsigned size, bool write)
+{
+    return ram_contains(&h->m->ram, pa, size) || (!write && bus_has_memory(&h->m->bus, pa, size));
+}
+
 /* `part` of an access that crosses a page: devices take none. */
 static bool accessible(struct hart *h, uint64_t va, unsigned size, unsigned kinds, bool part)
 {
@@ -182,8 +188,7 @@ static bool accessible(struct hart *h, uint64_t va, unsigned size, unsigned kind
     enum cause cause;
     bool write = kinds & HIT_WRITE;
     return walk(h, va, size, write ? CPU_WRITE : CPU_READ, data_priv(h), true, &w, &cause) &&
-           (ram_contains(&h->m->ram, w.pa, size) ||
-            (!part && bus_takes(&h->m->bus, w.pa, size, write)));
+           (is_memory(h, w.pa, size, write) || (!part && bus_takes(&h->m->bus, w.pa, size, write)));
 }
 
 static unsigned bytes_in_page(uint64_t va, unsigned size)
@@ -263,14 +268,15 @@ static enum result resolve_two(struct hart *h, uint64_t va, unsigned size, enum 
                                uint64_t pa[2])
 {
     unsigned first = bytes_in_page(va, size);
-    enum cause fault = access == CPU_READ ? CAUSE_LOAD_ACCESS : CAUSE_STORE_ACCESS;
+    bool write = access == CPU_WRITE;
+    enum cause fault = write ? CAUSE_STORE_ACCESS : CAUSE_LOAD_ACCESS;
     if (resolve(h, va, first, access, &pa[0]) == TRAPPED)
         return TRAPPED;
-    if (!ram_contains(&h->m->ram, pa[0], first))
+    if (!is_memory(h, pa[0], first, write))
         return raise(h, fault, va);
     if (resolve(h, va + first, size - first, access, &pa[1]) == TRAPPED)
         return TRAPPED;
-    if (!ram_contains(&h->m->ram, pa[1], size - first))
+    if (!is_memory(h, pa[1], size - first, write))
         return raise(h, fault, va + first);
     return DONE;
 }
@@ -429,7 +435,7 @@ enum result hart_manage_block(struct hart *h, uint64_t va)
     return raise(h, cause, va);
 }
 
-bool hart_translate_fetch(struct hart *h, uint64_t va, unsigned size, uint64_t *pa, bool *keep)
+bool hart_translate_fetch(struct hart *h, uint64_t va, unsigned size, uint64_t *pa, bool *uniform)
 {
     struct walk w;
     enum cause cause;
@@ -438,8 +444,8 @@ bool hart_translate_fetch(struct hart *h, uint64_t va, unsigned size, uint64_t *
         return false;
     }
     *pa = w.pa;
-    *keep = w.uniform && ram_contains(&h->m->ram, w.pa, 1);
-    if (*keep)
+    *uniform = w.uniform;
+    if (w.uniform)
         track_tables(h->shared, &w);
     return true;
 }
@@ -453,6 +459,19 @@ bool hart_translate_look(const struct cpu *cpu, uint64_t va, enum cpu_access acc
     bool ok = walk(h, va, 1, access, priv, true, &w, &cause);
     *pa = w.pa;
     return ok;
+}
+
+bool hart_translate_debug(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa)
+{
+    struct hart *h = hart_of(cpu);
+    struct walk w;
+    enum cause cause;
+    if (hart_translate_look(cpu, va, access, pa))
+        return true;
+    if (data_priv(h) != PRIV_S || !walk(h, va, 1, access, PRIV_U, true, &w, &cause))
+        return false;
+    *pa = w.pa;
+    return true;
 }
 
 uint32_t hart_insn_bits(const struct hart *h, uint64_t pc)

@@ -104,14 +104,15 @@ static enum result sret(struct hart *h, uint32_t insn)
     return DONE_END;
 }
 
-/* A U-mode WFI would have to trap within a bounded time: at once. */
+/* A U-mode WFI would have to trap within a bounded time: at once. One that has nothing to wait for
+ * ends the turn all the same: whoever loops over it waits for another hart. */
 static enum result wfi(struct hart *h, uint32_t insn, uint64_t next)
 {
     if (h->s.priv == PRIV_U || (h->s.priv == PRIV_S && (h->s.mstatus & MSTATUS_TW)))
         return illegal(h, insn);
     h->s.pc = next;
     h->s.waiting = !(hart_mip(h) & h->s.mie);
-    return DONE_END;
+    return h->s.waiting ? DONE_END : DONE_YIELD;
 }
 
 static enum result sfence_vma(struct hart *h, uint32_t insn, uint64_t next)

@@ -8,7 +8,15 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-enum { BENCH_WIRES = 64, BENCH_TICK = 100 };
+enum { BENCH_WIRES = 64, BENCH_TICK = 100, BENCH_DISKS = 8 };
+
+/* A disk's image. */
+struct bench_disk {
+    const uint8_t *bytes;
+    size_t size;
+    bool fails; /* the host cannot read it */
+    unsigned reads;
+};
 
 struct bench {
     struct machine m;
@@ -19,6 +27,9 @@ struct bench {
     unsigned sent_channel;
     uint64_t host_clock;
     unsigned clock_reads;
+    uint8_t entropy_next; /* the byte given next; each is one more than the one before */
+    unsigned entropy_asked;
+    struct bench_disk disk[BENCH_DISKS];
 };
 
 static void bench_wire_set(void *ctx, unsigned number, bool level)
@@ -47,15 +58,54 @@ static void bench_output(void *ctx, unsigned channel, const uint8_t *bytes, size
     buffer_append(&b->sent, bytes, size);
 }
 
-static const struct door_ops bench_door = {.host_clock = bench_host_clock, .output = bench_output};
+static void bench_entropy(void *ctx, uint8_t *bytes, size_t size)
+{
+    struct bench *b = ctx;
+    b->entropy_asked++;
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = b->entropy_next++;
+}
 
-static void bench_ticks_changed(struct cpu *cpu)
+static bool bench_disk_read(void *ctx, unsigned number, uint64_t block, uint8_t *bytes)
+{
+    struct bench *b = ctx;
+    cr_assert(number < BENCH_DISKS);
+    struct bench_disk *disk = &b->disk[number];
+    disk->reads++;
+    if (disk->fails)
+        return false;
+    uint64_t at = block * DISK_BLOCK;
+    size_t left = at < disk->size ? disk->size - at : 0;
+    memset(bytes, 0, DISK_BLOCK);
+    if (left)
+        memcpy(bytes, disk->bytes + at, left < DISK_BLOCK ? left : DISK_BLOCK);
+    return true;
+}
+
+static const struct door_ops bench_door = {.host_clock = bench_host_clock,
+                                           .entropy = bench_entropy,
+                                           .disk_read = bench_disk_read,
+                                           .output = bench_output};
+
+static void bench_cpu_nothing(struct cpu *cpu)
 {
     (void)cpu;
 }
 
+static bool bench_cpu_waits(const struct cpu *cpu)
+{
+    (void)cpu;
+    return false;
+}
+
+static const struct fields bench_cpu_fields = {"cpu", 1, 1, 0, NULL, 0};
+
 /* Harts that do nothing: a device may tell them of a new time. */
-static const struct cpu_ops bench_cpu_ops = {.ticks_changed = bench_ticks_changed};
+static const struct cpu_ops bench_cpu_ops = {.reset = bench_cpu_nothing,
+                                             .runnable = bench_cpu_waits,
+                                             .ticks_changed = bench_cpu_nothing,
+                                             .restored = bench_cpu_nothing,
+                                             .fields = &bench_cpu_fields};
 
 static inline void bench_init(struct bench *b, unsigned cpus)
 {
@@ -67,6 +117,7 @@ static inline void bench_init(struct bench *b, unsigned cpus)
     b->m.door = (struct door){&bench_door, b};
     for (unsigned i = 0; i < cpus; i++) {
         b->cpu[i] = (struct cpu){.ops = &bench_cpu_ops, .machine = &b->m, .index = i};
+        b->cpu[i].state = &b->cpu[i]; /* of no bytes, but not NULL: it is copied */
         b->m.cpu[i] = &b->cpu[i];
     }
 }

@@ -70,6 +70,14 @@ Test(device_tree, devices_are_where_they_are)
     check_reg(&t, "/soc/serial@10000000", 0x10000000, 0x100);
     check_reg(&t, "/soc/virtio_mmio@10001000", 0x10001000, 0x1000);
     check_reg(&t, "/soc/virtio_mmio@10008000", 0x10008000, 0x1000);
+    check_reg(&t, "/fw-cfg@10100000", 0x10100000, 0x18);
+    check_reg(&t, "/flash@20000000", 0x20000000, 0x2000000);
+    cr_assert_eq(cells(&t, "/flash@20000000", "reg", 4), 0x22000000);
+    cr_assert_eq(cells(&t, "/flash@20000000", "reg", 6), 0x2000000);
+    cr_assert_eq(cell(&t, "/flash@20000000", "bank-width", 0), 4);
+    cr_assert_str_eq(string(&t, "/flash@20000000", "compatible"), "cfi-flash");
+    cr_assert_str_eq(string(&t, "/fw-cfg@10100000", "compatible"), "qemu,fw-cfg-mmio");
+    cr_assert_not_null(string(&t, "/fw-cfg@10100000", "dma-coherent"));
     check_irq(&t, "/soc/serial@10000000", 10);
     check_irq(&t, "/soc/rtc@101000", 11);
     check_irq(&t, "/soc/virtio_mmio@10001000", 1);

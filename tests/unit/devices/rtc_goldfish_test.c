@@ -184,3 +184,29 @@ Test(rtc_goldfish, looking_asks_nobody)
     cr_assert_eq(value, 1);
     rig_free(r);
 }
+
+Test(rtc_goldfish, fixed)
+{
+    struct rig *r = rig_new();
+    uint64_t value;
+    pass(r, 77);
+    rtc_goldfish_fix(&r->rtc, 1000000000000);
+    cr_assert_eq(now(r), 1000000000077);
+    pass(r, 5000000000);
+    cr_assert_eq(now(r), 1005000000077);
+    put(r, TIME_HIGH, 0);
+    put(r, TIME_LOW, 5);
+    pass(r, 10);
+    cr_assert_eq(now(r), 15, "it can be set");
+    set_alarm(r, 100);
+    pass(r, 84);
+    cr_assert_eq(get(r, STATUS), 1);
+    cr_assert(bus_peek(&r->b.m.bus, BASE + TIME_LOW, 4, &value));
+    cr_assert_eq(value, 99);
+    pass(r, 1);
+    cr_assert_eq(get(r, STATUS), 0);
+    bench_reset(&r->b);
+    cr_assert_eq(now(r), 1000000000000 + clock_vtime(&r->b.m.clock), "a reset leaves it fixed");
+    cr_assert_eq(r->b.clock_reads, 0, "nobody was asked");
+    rig_free(r);
+}

@@ -2,7 +2,6 @@
 #include "base/endian.h"
 #include "devices/boot_rom.h"
 #include "devices/syscon.h"
-#include "devices/virtio_mmio.h"
 
 #include "tests/unit/devices/bench.h"
 
@@ -53,22 +52,6 @@ Test(syscon, elsewhere)
     b->m.config.no_reboot = true;
     bench_write(b, BASE, 4, 0x7777);
     cr_assert_eq(b->m.state.halt, HALT_RESET);
-    bench_free(b);
-}
-
-Test(virtio_mmio, empty_slot)
-{
-    struct bench *b = bench_new();
-    virtio_mmio_init_empty(&b->m, BASE, 0x1000);
-    cr_assert_eq(bench_read(b, BASE, 4), 0x74726976);
-    cr_assert_eq(bench_read(b, BASE + 4, 4), 2);
-    cr_assert_eq(bench_read(b, BASE + 8, 4), 0);
-    cr_assert_eq(bench_read(b, BASE + 12, 4), 0x554d4551);
-    for (unsigned offset = 16; offset < 0x1000; offset += 4) {
-        bench_write(b, BASE + offset, 4, 0xffffffff);
-        cr_assert_eq(bench_read(b, BASE + offset, 4), 0);
-    }
-    cr_assert_eq(bench_read(b, BASE + 1, 1), 'i');
     bench_free(b);
 }
 

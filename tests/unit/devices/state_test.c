@@ -1,14 +1,23 @@
 /* What holds for every device's state. */
 #include "devices/aclint.h"
+#include "devices/cfi_flash.h"
+#include "devices/fw_cfg.h"
 #include "devices/plic.h"
 #include "devices/rtc_goldfish.h"
 #include "devices/uart16550.h"
+#include "devices/virtio_blk.h"
+#include "devices/virtio_console.h"
+#include "devices/virtio_net.h"
+#include "devices/virtio_rng.h"
 
 #include "base/hash.h"
 #include "tests/unit/devices/bench.h"
 
-static const struct fields *const tables[] = {&aclint_fields, &plic_fields, &rtc_goldfish_fields,
-                                              &uart16550_fields};
+static const struct fields *const tables[] = {
+    &aclint_fields,       &cfi_flash_fields,  &fw_cfg_fields,     &plic_fields,
+    &rtc_goldfish_fields, &uart16550_fields,  &virtio_blk_fields, &virtio_console_fields,
+    &virtio_net_fields,   &virtio_rng_fields,
+};
 enum { TABLES = sizeof tables / sizeof *tables };
 
 Test(device_state, every_byte_is_described)
@@ -27,8 +36,9 @@ static bool unused(const struct fields *table, uint32_t at)
 {
     for (uint32_t i = 0; i < table->count; i++) {
         const struct field *f = &table->field[i];
-        if (f->unused && at >= f->offset && at < f->offset + f->size * f->count)
-            return true;
+        if (at < f->offset || at >= f->offset + f->size * f->count)
+            continue;
+        return f->nested ? unused(f->nested, (at - f->offset) % f->size) : f->unused;
     }
     return false;
 }

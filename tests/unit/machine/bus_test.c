@@ -95,17 +95,26 @@ Test(bus, devices_see_aligned_accesses_inside_only)
 
 Test(bus, what_it_takes)
 {
+    static const struct bus_ops rom = {.read = on_read};
     static const uint8_t bytes[16];
     struct seen one = {0}, two = {0};
     struct bus b = bus_of(&one, &two);
-    bus_add(&b, (struct bus_region){"rom", 0x2000, sizeof bytes, &ops, &one, bytes});
+    bus_add(&b, (struct bus_region){"rom", 0x2000, sizeof bytes, &rom, &one, bytes});
+    bus_add(&b, (struct bus_region){"flash", 0x3000, sizeof bytes, &ops, &one, bytes});
     for (unsigned write = 0; write < 2; write++) {
         cr_assert(bus_takes(&b, 0x1008, 8, write));
         cr_assert_not(bus_takes(&b, 0x1004, 8, write));
         cr_assert_not(bus_takes(&b, 0x1000, 64, write));
         cr_assert_not(bus_takes(&b, 0x1120, 1, write));
         cr_assert_eq(bus_takes(&b, 0x2008, 8, write), !write);
+        cr_assert(bus_takes(&b, 0x3008, 8, write), "fetched from and written");
     }
+    cr_assert_not(bus_write(&b, 0x2008, 8, 0));
+    cr_assert(bus_takes(&b, 0x3003, 8, false), "memory is read at any alignment");
+    cr_assert(bus_takes(&b, 0x2001, 3, false));
+    cr_assert_not(bus_takes(&b, 0x3003, 8, true));
+    cr_assert_not(bus_takes(&b, 0x3009, 8, false), "not beyond its end");
+    cr_assert(bus_has_memory(&b, 0x3003, 13) && !bus_has_memory(&b, 0x1003, 1));
     cr_assert_eq(one.reads + one.writes, 0);
 }
 
@@ -123,4 +132,31 @@ Test(bus, windows_do_not_overlap, .signal = SIGABRT)
     struct seen one = {0}, two = {0};
     struct bus b = bus_of(&one, &two);
     bus_add(&b, (struct bus_region){"three", 0x10f0, 0x20, &ops, &one, NULL});
+}
+
+static bool memory_read(void *ctx, uint64_t offset, unsigned size, uint64_t *value)
+{
+    cr_assert_eq(offset % size, 0, "devices see aligned accesses");
+    const uint8_t *bytes = ctx;
+    *value = 0;
+    for (unsigned i = 0; i < size; i++)
+        *value |= (uint64_t)bytes[offset + i] << 8 * i;
+    return true;
+}
+
+Test(bus, memory_at_any_alignment)
+{
+    static uint8_t bytes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const struct bus_ops rom = {.read = memory_read};
+    struct bus b = {0};
+    bus_add(&b, (struct bus_region){"rom", 0x2000, sizeof bytes, &rom, bytes, bytes});
+    for (unsigned at = 0; at < 16; at++)
+        for (unsigned size = 1; size <= 8; size++) {
+            uint64_t value, expected = 0;
+            cr_assert_eq(bus_read(&b, 0x2000 + at, size, &value), at + size <= 16);
+            for (unsigned i = 0; i < size; i++)
+                expected |= (uint64_t)(at + i) << 8 * i;
+            if (at + size <= 16)
+                cr_assert_eq(value, expected, "%u at %u", size, at);
+        }
 }

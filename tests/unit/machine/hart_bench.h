@@ -133,7 +133,12 @@ static inline uint32_t csrrc(unsigned rd, unsigned csr, unsigned rs1)
     return csr << 20 | rs1 << 15 | 3 << 12 | rd << 7 | 0x73;
 }
 
-enum { PAUSE_INSN = 0x0100000f, MRET_INSN = 0x30200073, SELF_LOOP = 0x0000006f };
+enum {
+    PAUSE_INSN = 0x0100000f,
+    WFI_INSN = 0x10500073,
+    MRET_INSN = 0x30200073,
+    SELF_LOOP = 0x0000006f
+};
 enum { CSR_SATP = 0x180, CSR_MSTATUS = 0x300, CSR_MEPC = 0x341, CSR_MCAUSE = 0x342 };
 
 /* ---- the machine ---- */

@@ -427,3 +427,126 @@ Test(coherence, turns_and_reservations)
         bench_fini(&b);
     }
 }
+
+/* So does a WFI that an interrupt lets pass at once: it is pending, but not taken. */
+static void wfi_between_lr_and_sc(struct hart_bench *p, uint64_t seed)
+{
+    (void)seed;
+    data_registers(p);
+    bench_hart(p, p->m.config.cpus - 1)->x[5] = DATA * PAGE;
+    PROGRAM(p, CODE, amo(2, 3, 10, 0, 5), WFI_INSN, addi(11, 0, 7), amo(3, 3, 12, 11, 5));
+    for (unsigned i = 0; i < p->m.config.cpus; i++) {
+        struct riscv_state *s = bench_hart(p, i);
+        s->mie = s->mip = 2;
+        s->mideleg = 2;
+        s->mstatus &= ~MSTATUS_SIE;
+    }
+}
+
+Test(coherence, a_wfi_that_does_not_wait)
+{
+    for (unsigned harts = 1; harts <= 2; harts++) {
+        run_all_ways(&b, wfi_between_lr_and_sc, 0, harts, 40);
+        cr_assert_eq(b.s->x[12], harts - 1);
+        bench_fini(&b);
+        start(&b, wfi_between_lr_and_sc, 0, harts);
+        machine_run(&b.m, 2);
+        cr_assert_eq(b.m.state.running, harts - 1);
+        cr_assert_eq(b.s->waiting, 0);
+        bench_fini(&b);
+    }
+}
+
+/* ---- a ROM ---- */
+
+/* Virtual page 60 is the first of the ROM's two pages, 61 the second. */
+enum { ROM_BASE = 0x40000, ROM_PAGE = 60 };
+
+static bool rom_read(void *ctx, uint64_t offset, unsigned size, uint64_t *value)
+{
+    *value = load_le((const uint8_t *)ctx + offset, size);
+    return true;
+}
+
+static uint8_t *add_rom(struct hart_bench *p)
+{
+    static const struct bus_ops ops = {.read = rom_read};
+    static uint8_t bytes[2 * PAGE];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)hash_mix(i);
+    bus_add(&p->m.bus, (struct bus_region){"rom", ROM_BASE, sizeof bytes, &ops, bytes, bytes});
+    for (unsigned i = 0; i < 2; i++)
+        poke_64(p, pa(LEAVES, (ROM_PAGE + i) * 8),
+                (uint64_t)(ROM_BASE / PAGE + i) << 10 | PTE_FRESH);
+    return bytes;
+}
+
+static void entry_of_rom_code(struct hart_bench *p, uint64_t seed)
+{
+    (void)seed;
+    const uint32_t code[] = {addi(10, 10, 1), addi(12, 12, 1), sd(7, 6, 0),
+                             addi(11, 11, 1), addi(11, 11, 1), SELF_LOOP};
+    memcpy(add_rom(p), code, sizeof code);
+    p->s->x[5] = ROM_PAGE * PAGE;
+    p->s->x[6] = LEAVES * PAGE + ROM_PAGE * 8;
+    p->s->x[7] = pte(CODE_2, PTE_USED);
+    PROGRAM(p, CODE, jalr(0, 5, 0));
+    PROGRAM(p, CODE_2, 0, 0, 0, addi(11, 11, 16), addi(11, 11, 16));
+}
+
+Test(coherence, store_over_the_entry_of_running_code_in_a_rom)
+{
+    run_all_ways(&b, entry_of_rom_code, 1, 1, 12);
+    cr_assert(b.s->x[10] == 1 && b.s->x[12] == 1);
+    cr_assert_eq(b.s->x[11], 32, "the next step is the other page's");
+    cr_assert_eq(b.s->x[30], 0);
+    bench_fini(&b);
+}
+
+/* Loops, instructions across its pages, branches out of it and back. */
+static void runs_in_rom(struct hart_bench *p, uint64_t seed)
+{
+    const uint32_t code[] = {addi(10, 10, 1), addi(11, 11, 3), bne(10, 8, -8), addi(12, 12, 7),
+                             jalr(0, 7, 0)};
+    unsigned at = PAGE - 2 - 4 * (unsigned)seed;
+    memcpy(add_rom(p) + at, code, sizeof code);
+    p->s->x[5] = ROM_PAGE * PAGE + at;
+    p->s->x[7] = CODE * PAGE + 4;
+    p->s->x[8] = 9;
+    PROGRAM(p, CODE, jalr(1, 5, 0), addi(13, 13, 1));
+}
+
+Test(coherence, loops_in_a_rom)
+{
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        run_all_ways(&b, runs_in_rom, seed, 1, 60);
+        cr_assert(b.s->x[10] == 9 && b.s->x[11] == 27 && b.s->x[12] == 7 && b.s->x[13] == 1);
+        cr_assert_eq(b.s->x[30], 0);
+        bench_fini(&b);
+    }
+}
+
+static void loads_from_rom(struct hart_bench *p, uint64_t seed)
+{
+    add_rom(p);
+    p->s->x[5] = ROM_PAGE * PAGE + seed;
+    p->s->x[6] = (ROM_PAGE + 2) * PAGE - 4;
+    poke_64(p, pa(ROM_PAGE + 2, 0), 0x5555555555555555);
+    PROGRAM(p, CODE, ld(10, 5, 0), lw(11, 5, 1), ld(12, 6, 0), sd(10, 5, 0));
+}
+
+/* At any alignment, over its pages and over its end into RAM. Stores there are faults. */
+Test(coherence, loads_from_a_rom)
+{
+    for (uint64_t at = PAGE - 9; at < PAGE + 2; at++) {
+        uint64_t expected = 0;
+        for (unsigned i = 0; i < 8; i++)
+            expected |= (hash_mix(at + i) & 255) << 8 * i;
+        run_all_ways(&b, loads_from_rom, at, 1, 24);
+        cr_assert_eq(b.s->x[10], expected, "%lu", at);
+        cr_assert_eq((uint32_t)b.s->x[11] & 0xffffff, expected >> 8 & 0xffffff);
+        cr_assert_eq(b.s->x[12] >> 32, 0x55555555);
+        cr_assert_eq(b.s->x[30], 1, "the store");
+        bench_fini(&b);
+    }
+}

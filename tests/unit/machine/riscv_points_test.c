@@ -128,11 +128,12 @@ static bool device_write(void *ctx, uint64_t offset, unsigned size, uint64_t val
 static void setup_access(struct hart_bench *b, uint64_t n)
 {
     static const struct bus_ops ops = {device_read, device_write, NULL};
+    static const struct bus_ops rom_ops = {.read = device_read};
     static const uint8_t rom[PAGE];
     size_t count;
     const struct access *a = &accesses(&count)[n];
     bus_add(&b->m.bus, (struct bus_region){"device", 0x10000, PAGE, &ops, NULL, NULL});
-    bus_add(&b->m.bus, (struct bus_region){"rom", 0x20000, PAGE, &ops, (void *)rom, rom});
+    bus_add(&b->m.bus, (struct bus_region){"rom", 0x20000, PAGE, &rom_ops, (void *)rom, rom});
     poke_64(b, pa(LEAVES, 60 * 8), pte(60, 0x03));
     poke_64(b, pa(LEAVES, 61 * 8), 0x30 << 10 | PTE_FRESH);
     poke_64(b, pa(LEAVES, 62 * 8), 0x10 << 10 | PTE_FRESH);

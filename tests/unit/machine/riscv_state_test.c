@@ -147,7 +147,7 @@ Test(riscv_state, inhibited_counters_stand)
 /* A debugger that calls a function while the guest idles. */
 Test(riscv_state, a_new_pc_ends_a_wait)
 {
-    enum { GDB_PC = 32, WFI_INSN = 0x10500073 };
+    enum { GDB_PC = 32 };
     start(&b, idle_loop, 0, 1);
     PROGRAM(&b, CODE_2, WFI_INSN, addi(5, 0, 1), addi(5, 0, 2));
     b.s->priv = PRIV_M;

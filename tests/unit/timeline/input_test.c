@@ -300,6 +300,37 @@ Test(input, stuck_until_a_byte)
     bench_fini(&b);
 }
 
+/* A live machine that stops in the midst of a wait, whose time has passed, is what a later seek to
+ * there finds, also when it went on at once. */
+Test(input, stops_in_idle_time_come_back)
+{
+    const struct guest g = {.name = "echo", .rounds = 0, .period = 50};
+    struct bench b;
+    uint64_t position[40], digest[40];
+    struct stop stop;
+    unsigned stops = 0;
+    bench_init(&b, &g, &(struct timeline_options){.warp = true, .spacing_steps = 100000});
+    for (unsigned i = 0; i < 40; i++) {
+        timeline_continue(b.tl);
+        for (unsigned turns = 0; timeline_moving(b.tl);) {
+            if (++turns == 3 + i % 5)
+                timeline_interrupt(b.tl);
+            if (timeline_advance(b.tl, 1, &stop) == TIMELINE_STOPPED)
+                break;
+        }
+        position[i] = stop.position;
+        digest[i] = bench_digest(b.m);
+        stops++;
+    }
+    for (unsigned i = stops; i-- > 0;) {
+        if (i + 1 < stops && position[i + 1] == position[i])
+            continue;
+        bench_seek(&b, position[i]);
+        cr_assert_eq(bench_digest(b.m), digest[i], "stop %u at %lu", i, position[i]);
+    }
+    bench_fini(&b);
+}
+
 Test(input, power_button)
 {
     const struct guest g = {.name = "echo", .rounds = 30, .period = 20};
