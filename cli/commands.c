@@ -5,6 +5,7 @@
 #include "cli/numbers.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,11 @@ static const struct command command[] = {
      run_goto},
     {"disassemble", "d", "[ADDR N]", "N instructions from an address on; by default 10 from the pc",
      commands_disassemble},
+    {"disk", "disk", "[export N OUT]",
+     "the disks, or write disk N to a file\n"
+     "`disk export N OUT` writes all of disk N as it is at this position, a raw image, to the\n"
+     "file OUT. Images that disks were made from are never written.",
+     commands_disk},
     {"info checkpoints", "i c", NULL, "what is kept of history, and what that costs",
      commands_info_checkpoints},
     {"info machine", "i m", NULL, "the machine and its time", commands_info_machine},
@@ -34,11 +40,15 @@ static const struct command command[] = {
     {"info devices", "i devices", NULL, "names of the parts whose state can be shown",
      commands_info_devices},
     {"info device", "i d", "NAME", "the state of a part, field by field", commands_info_device},
+    {"info disks", "i di", NULL, "the disks: image, size, what the guest has written",
+     commands_info_disks},
+    {"info networks", "i n", NULL, "packets in and out", commands_info_networks},
     {"info events", "i e", NULL, "what has come from outside", commands_info_events},
     {"help", "h", "[COMMAND]", "this list, or a command in full", run_help},
 };
 
 enum { COMMANDS = sizeof command / sizeof *command };
+enum { LINE_MOST = PATH_MAX + 64 };
 
 /* ---- words ---- */
 
@@ -144,12 +154,12 @@ static void explain(const char *line, const struct match *m, struct buffer *out)
     if (!m->candidates) {
         const char *meant = suggestion(line);
         if (meant)
-            buffer_printf(out, "unknown command `%s`: did you mean `%s`?\n", line, meant);
+            buffer_printf(out, "unknown command `%.200s`: did you mean `%s`?\n", line, meant);
         else
-            buffer_printf(out, "unknown command `%s`: `help` lists them\n", line);
+            buffer_printf(out, "unknown command `%.200s`: `help` lists them\n", line);
         return;
     }
-    buffer_printf(out, "`%s` may be:", line);
+    buffer_printf(out, "`%.200s` may be:", line);
     for (unsigned i = 0; i < m->candidates; i++)
         buffer_printf(out, "%s %s", i ? "," : "", m->candidate[i]->name);
     buffer_append_byte(out, '\n');
@@ -166,8 +176,7 @@ static void trim(const char *line, char *text, size_t size)
 
 void commands_run(void *ctx, const char *line, struct buffer *out)
 {
-    struct timeline *tl = ctx;
-    char text[256];
+    char text[LINE_MOST];
     trim(line, text, sizeof text);
     if (!*text)
         return;
@@ -183,7 +192,16 @@ void commands_run(void *ctx, const char *line, struct buffer *out)
         buffer_printf(out, "`%s` needs an argument: %s %s\n", m.found->name, m.found->name,
                       argument);
     else
-        m.found->run(tl, m.rest, out);
+        m.found->run(ctx, m.rest, out);
+}
+
+bool commands_move(void *ctx, const char *line)
+{
+    (void)ctx;
+    char text[LINE_MOST];
+    trim(line, text, sizeof text);
+    struct match m = find(text);
+    return m.found && m.found->run == run_goto;
 }
 
 /* ---- help ---- */
@@ -200,9 +218,9 @@ static void help_row(const struct command *c, struct buffer *out)
     buffer_printf(out, "%*s%.*s\n", gap > 1 ? gap : 2, "", (int)strcspn(c->help, "\n"), c->help);
 }
 
-static void run_help(struct timeline *tl, const char *argument, struct buffer *out)
+static void run_help(const struct command_context *c, const char *argument, struct buffer *out)
 {
-    (void)tl;
+    (void)c;
     if (!*argument) {
         for (unsigned i = 0; i < COMMANDS; i++)
             help_row(&command[i], out);
@@ -265,8 +283,9 @@ static bool parse_position(const struct timeline *tl, const char *text, uint64_t
     return parse_percent(tl, text, position) || number_parse(text, position);
 }
 
-static void run_goto(struct timeline *tl, const char *argument, struct buffer *out)
+static void run_goto(const struct command_context *c, const char *argument, struct buffer *out)
 {
+    struct timeline *tl = c->timeline;
     uint64_t position;
     if (!parse_position(tl, argument, &position)) {
         buffer_printf(out, "`%s` is no position: N, start, end, +N, -N or N%%\n", argument);

@@ -4,11 +4,25 @@
 #define CLI_COMMANDS_H
 
 #include "base/buffer.h"
+#include "server/disk_images.h"
+#include "server/network.h"
 #include "timeline/timeline.h"
 
-/* Run one line, ctx being a struct timeline; output and errors are appended to `out` as lines of
- * text. `goto` begins a movement of the timeline (timeline_moving), which is the caller's to
- * finish. Nothing moves when it is called. */
+/* What commands work on. */
+struct command_context {
+    struct timeline *timeline;
+    const struct disk_images *disks; /* NULL: none */
+    const bool *disk_read_only;      /* of each of them; NULL: none is */
+    /* Counters of network `index`; false: there are not so many. NULL: there are none. */
+    bool (*network)(void *ctx, unsigned index, struct network_counters *counters);
+    void *network_ctx;
+};
+
+/* Run one line, ctx being a struct command_context; output and errors are appended to `out` as
+ * lines of text. `goto` begins a movement of the timeline (timeline_moving), which is the caller's
+ * to finish. Nothing moves when it is called. */
 void commands_run(void *ctx, const char *line, struct buffer *out);
+/* Is this line a command that may move the timeline? For server/interpreter.h. */
+bool commands_move(void *ctx, const char *line);
 
 #endif

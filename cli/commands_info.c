@@ -46,9 +46,10 @@ static double share(const struct timeline *tl, uint64_t position)
     return length ? 100.0 * (double)(position - begin) / (double)length : 100.0;
 }
 
-void commands_when(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_when(const struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
+    struct timeline *tl = c->timeline;
     const struct machine *m = timeline_machine(tl);
     char position[NUMBER_TEXT], tip[NUMBER_TEXT];
     number_format(timeline_position(tl), position);
@@ -92,9 +93,11 @@ static void append_checkpoints(const struct timeline *tl, size_t count, struct b
         append_checkpoint(&part[i], out);
 }
 
-void commands_info_checkpoints(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_info_checkpoints(const struct command_context *c, const char *argument,
+                               struct buffer *out)
 {
     (void)argument;
+    struct timeline *tl = c->timeline;
     struct timeline_info info;
     char used[NUMBER_TEXT], budget[NUMBER_TEXT], pages[NUMBER_TEXT];
     timeline_info(tl, &info);
@@ -111,9 +114,11 @@ void commands_info_checkpoints(struct timeline *tl, const char *argument, struct
     append_checkpoints(tl, info.checkpoints + info.approach, out);
 }
 
-void commands_info_machine(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_info_machine(const struct command_context *c, const char *argument,
+                           struct buffer *out)
 {
     (void)argument;
+    struct timeline *tl = c->timeline;
     const struct machine *m = timeline_machine(tl);
     char ram[NUMBER_TEXT];
     number_format_size(m->ram.size, ram);
@@ -128,9 +133,10 @@ void commands_info_machine(struct timeline *tl, const char *argument, struct buf
     append_halt(m, out);
 }
 
-void commands_info_harts(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_info_harts(const struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
+    struct timeline *tl = c->timeline;
     const struct machine *m = timeline_machine(tl);
     for (unsigned i = 0; i < m->config.cpus; i++) {
         append_hart(m, i, out);
@@ -172,10 +178,11 @@ static bool get_part(const struct machine *m, unsigned index, struct part *part)
     return true;
 }
 
-void commands_info_devices(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_info_devices(const struct command_context *c, const char *argument,
+                           struct buffer *out)
 {
     (void)argument;
-    const struct machine *m = timeline_machine(tl);
+    const struct machine *m = timeline_machine(c->timeline);
     struct part part;
     for (unsigned i = 0; get_part(m, i, &part); i++)
         if (part.fields)
@@ -215,8 +222,9 @@ static void no_such_part(const struct machine *m, const char *text, struct buffe
         buffer_printf(out, "no device `%s`: `info devices` lists them\n", text);
 }
 
-void commands_info_device(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_info_device(const struct command_context *c, const char *argument, struct buffer *out)
 {
+    struct timeline *tl = c->timeline;
     const struct machine *m = timeline_machine(tl);
     struct part found[PARTS];
     unsigned count = find_parts(m, argument, found);
@@ -234,9 +242,10 @@ void commands_info_device(struct timeline *tl, const char *argument, struct buff
     buffer_append_byte(out, '\n');
 }
 
-void commands_info_events(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_info_events(const struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
+    struct timeline *tl = c->timeline;
     struct timeline_info info;
     char bytes[NUMBER_TEXT];
     timeline_info(tl, &info);
@@ -262,8 +271,9 @@ static bool parse_place(const char *argument, uint64_t *address, uint64_t *count
     return !second[0] || (number_parse(second, count) && *count && *count <= LINES_MAX);
 }
 
-void commands_disassemble(struct timeline *tl, const char *argument, struct buffer *out)
+void commands_disassemble(const struct command_context *c, const char *argument, struct buffer *out)
 {
+    struct timeline *tl = c->timeline;
     const struct machine *m = timeline_machine(tl);
     unsigned hart = m->state.running;
     uint64_t pc = m->cpu[hart]->ops->pc(m->cpu[hart]), address = pc, count = LINES_DEFAULT;

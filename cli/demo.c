@@ -244,7 +244,8 @@ static bool debug(struct demo *d, struct error *err)
     demo_files_path(&d->files, "gdb.socket", socket);
     snprintf(where, sizeof where, "unix:%s", socket);
     const struct server_options options = {.gdb = where, .paused = true, .no_shutdown = true};
-    const struct interpreter interpreter = {commands_run, d->timeline};
+    struct command_context context = {.timeline = d->timeline};
+    const struct interpreter interpreter = {commands_run, &context, commands_move};
     if (!write_script(d, err))
         return false;
     struct server *server = server_new(&options, err);

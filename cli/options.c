@@ -1,12 +1,13 @@
 #include "cli/options.h"
 
+#include "base/check.h"
 #include "cli/nearest.h"
 #include "cli/numbers.h"
-#include "cli/properties.h"
-#include "server/address.h"
+#include "cli/options_set.h"
 
+#include <ctype.h>
 #include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MIB (UINT64_C(1) << 20)
@@ -15,10 +16,61 @@
 enum { DEFAULT_RAM_MIB = 128, DEFAULT_SHIFT = 3, DEFAULT_CHECKPOINT_MS = 25 };
 #define DEFAULT_BUDGET (UINT64_C(1) << 30)
 #define BUDGET_LEAST (16 * MIB)
+enum { ID_MOST = 60 };
 #define CHECKPOINT_MS_MOST UINT64_C(60000)
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 #define SET_PROPERTIES(table, hint) properties_set(o, name, value, table, COUNT(table), hint, err)
+
+/* ---- for all of them ---- */
+
+struct option_text {
+    struct option_text *next;
+    char text[];
+};
+
+const char *options_keep(struct run_options *o, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    struct option_text *kept = mem_new(1, sizeof *kept + size);
+    kept->next = o->texts;
+    o->texts = kept;
+    return memcpy(kept->text, text, size);
+}
+
+bool options_check_path(const char *name, const char *path, struct error *err)
+{
+    if (!*path)
+        return error_set(err, ERROR_USAGE, "-%s: the file's name is empty", name);
+    if (strlen(path) >= PATH_MAX)
+        return error_set(err, ERROR_USAGE, "-%s: %.40s...: the path is too long, %d bytes at most",
+                         name, path, PATH_MAX - 1);
+    return true;
+}
+
+bool options_check_id(const char *name, const char *id, struct error *err)
+{
+    bool good = isalpha((unsigned char)*id) && strlen(id) <= ID_MOST;
+    for (const char *c = id; *c; c++)
+        good &= isalnum((unsigned char)*c) || strchr("-._", *c);
+    return good || error_set(err, ERROR_USAGE,
+                             "-%s: `%.40s` is no name: a letter, then letters, digits, `-`, `.`, "
+                             "`_`, at most %d",
+                             name, id, ID_MOST);
+}
+
+const char *options_type(struct run_options *o, const char *name, const char *key,
+                         const char **list, struct error *err)
+{
+    struct property_item item;
+    if (!properties_next(&item, list, name, err))
+        return NULL;
+    if (*item.value && (!item.key || !strcmp(item.key, key)))
+        return options_keep(o, item.value);
+    error_set(err, ERROR_USAGE, "-%s: `%s%s%.80s` is not possible: a type comes first", name,
+              item.key ? item.key : "", item.key ? "=" : "", item.value);
+    return NULL;
+}
 
 /* ---- the machine ---- */
 
@@ -85,23 +137,13 @@ static bool set_smp(struct run_options *o, const char *name, const char *value, 
     return SET_PROPERTIES(table, "write -smp N");
 }
 
-static bool check_path(const char *name, const char *path, struct error *err)
-{
-    if (!*path)
-        return error_set(err, ERROR_USAGE, "-%s: the file's name is empty", name);
-    if (strlen(path) >= PATH_MAX)
-        return error_set(err, ERROR_USAGE, "-%s: %.40s...: the path is too long, %d bytes at most",
-                         name, path, PATH_MAX - 1);
-    return true;
-}
-
 /* An option that names a file. */
 #define SET_PATH(option)                                                                           \
     static bool set_##option(struct run_options *o, const char *name, const char *value,           \
                              struct error *err)                                                    \
     {                                                                                              \
         o->machine.option = value;                                                                 \
-        return check_path(name, value, err);                                                       \
+        return options_check_path(name, value, err);                                               \
     }
 SET_PATH(bios)
 SET_PATH(kernel)
@@ -203,86 +245,13 @@ static bool set_checkpoint_steps(struct run_options *o, const char *name, const 
     return error_set(err, ERROR_USAGE, "--%s: `%s` is no number of steps", name, value);
 }
 
-/* ---- the outside ---- */
-
-static bool keep(char to[OPTIONS_WHERE], const char *name, const char *value, struct error *err)
-{
-    if (snprintf(to, OPTIONS_WHERE, "%s", value) < OPTIONS_WHERE)
-        return true;
-    *to = '\0';
-    return error_set(err, ERROR_USAGE, "-%s: %.40s...: the path is too long", name, value);
-}
-
-/* QEMU's users leave the host empty, tcp::1234, others leave it out, tcp:1234. */
-static bool set_address(char to[OPTIONS_WHERE], const char *name, const char *value,
-                        struct error *err)
-{
-    struct address address;
-    char text[64];
-    if (!strncmp(value, "tcp:", 4) && !memchr(value + 4, ':', strcspn(value + 4, ",")) &&
-        snprintf(text, sizeof text, "tcp::%s", value + 4) < (int)sizeof text)
-        value = text;
-    if (!address_parse(&address, value, err))
-        return error_prefix(err, "-%s", name);
-    return keep(to, name, value, err);
-}
-
-static bool set_gdb(struct run_options *o, const char *name, const char *value, struct error *err)
-{
-    return set_address(o->gdb, name, value, err);
-}
-
-static bool set_gdb_short(struct run_options *o, const char *name, const char *value,
-                          struct error *err)
-{
-    (void)value;
-    return set_gdb(o, name, "tcp::1234", err);
-}
-
-static bool set_serial(struct run_options *o, const char *name, const char *value,
-                       struct error *err)
-{
-    static const char *const plain[] = {"stdio", "mon:stdio", "null", "none"};
-    if (*o->serial)
-        return error_set(err, ERROR_USAGE, "-%s is given twice: the machine has one serial port",
-                         name);
-    for (size_t i = 0; i < COUNT(plain); i++)
-        if (!strcmp(value, plain[i]))
-            return keep(o->serial, name, value, err);
-    if (!strncmp(value, "file:", 5) && value[5])
-        return keep(o->serial, name, value, err);
-    if (!strncmp(value, "unix:", 5) || !strncmp(value, "tcp:", 4))
-        return set_address(o->serial, name, value, err);
-    return error_set(err, ERROR_USAGE,
-                     "-%s: `%s` is not possible: stdio, null, file:PATH, unix:PATH[,server] or "
-                     "tcp:HOST:PORT[,server]",
-                     name, value);
-}
-
-static bool set_display(struct run_options *o, const char *name, const char *value,
-                        struct error *err)
-{
-    (void)o;
-    if (!strcmp(value, "none"))
-        return true;
-    return error_set(err, ERROR_USAGE, "-%s: `%s` is not possible: there is only `none`", name,
-                     value);
-}
-
-static bool set_nographic(struct run_options *o, const char *name, const char *value,
-                          struct error *err)
-{
-    (void)o, (void)name, (void)value, (void)err;
-    return true;
-}
-
 /* ---- the table ---- */
 
 struct option {
     const char *name;     /* without dashes; NULL: a heading */
     const char *alias;    /* another spelling, NULL: none */
     const char *argument; /* as help shows it, NULL: takes none */
-    const char *help;     /* lines */
+    const char *help;     /* lines; NULL: not listed */
     option_set_fn *set;
 };
 
@@ -302,28 +271,75 @@ static const struct option option[] = {
     {"append", NULL, "TEXT", "the kernel's command line", set_append},
     {"dtb", NULL, "FILE", "device tree instead of the generated one", set_dtb},
     {"serial", NULL, "WHERE",
-     "the serial port: stdio, null, file:PATH, unix:PATH[,server],\n"
-     "tcp:HOST:PORT[,server] (default stdio; null with -gdb stdio);\n"
-     "on a terminal C-a x quits, and C-a h lists the keys",
-     set_serial},
+     "the serial port: stdio, pty, null, file:PATH, chardev:ID; a socket:\n"
+     "unix:PATH or tcp:HOST:PORT to connect to, with ,server to wait\n"
+     "for a peer there, with ,server,wait=off to run meanwhile\n"
+     "(default stdio; null with -gdb stdio); on a terminal, and with\n"
+     "mon:stdio on a pipe, C-a x quits, C-a h lists the keys",
+     options_set_serial},
     {"icount", NULL, "shift=N,sleep=on|off",
      "a step takes 2^N ns (default 3); sleep=off passes over idle\n"
      "time at once",
      set_icount},
+    {"rtc", NULL, "base=utc|DATE",
+     "the guest's clock: the host's, recorded (default); or from\n"
+     "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS on by the guest's own time",
+     options_set_rtc},
     {"semihosting", NULL, NULL,
      "RISC-V semihosting: console, exit, command line, clock; what is\n"
      "typed then goes there, not to the serial port",
      set_semihosting},
     {"no-reboot", NULL, NULL, "a reset ends the run", set_no_reboot},
-    {"nographic", NULL, NULL, "accepted: there are no graphics", set_nographic},
-    {"display", NULL, "none", "accepted", set_display},
-    {"monitor", NULL, "none", "accepted", set_display},
+    {"nographic", NULL, NULL, "accepted: there are no graphics", options_set_nographic},
+    {"display", NULL, "none", "accepted", options_set_display},
+    {"monitor", NULL, "none", "accepted", options_set_display},
+    {"global", NULL, "virtio-mmio.force-legacy=off", "accepted: devices are never legacy ones",
+     options_set_global},
+    {NULL, NULL, NULL, "Devices, at most eight that are virtio; docs/devices.md says more", NULL},
+    {"drive", NULL, "file=F,format=raw,KEY=VALUE,...",
+     "an image; the guest's writes never reach it. if=virtio: a disk\n"
+     "(default), if=none,id=ID: for -device, if=pflash[,unit=0|1]: a\n"
+     "flash; readonly=on, serial=TEXT; a comma in a name is doubled",
+     options_set_drive},
+    {"snapshot", NULL, NULL, "accepted: images are never written", options_set_nographic},
+    {"pflash", NULL, "FILE", "the same as -drive if=pflash,format=raw,file=FILE",
+     options_set_pflash},
+    {"netdev", NULL, "user,id=ID[,KEY=VALUE,...]",
+     "a network behind the host's own sockets; hostfwd=[tcp|udp]:\n"
+     "[ADDR]:PORT-[ADDR]:PORT (repeated: more ports), net=, host=,\n"
+     "dns=, dhcpstart=, hostname=, domainname=, restrict=, ipv4=, ipv6=",
+     options_set_netdev},
+    {"nic", NULL, "user[,mac=MAC,...]|none", "such a network and its device in one",
+     options_set_nic},
+    {"net", NULL, "nic|user[,...]|none", "the same in two: -net nic -net user (default none)",
+     options_set_net},
+    {"chardev", NULL, "WHERE,id=ID[,KEY=VALUE,...]",
+     "stdio, pty, null, file,path=PATH, or\n"
+     "socket,path=PATH|host=HOST,port=PORT[,server=on][,wait=off]: a\n"
+     "place for -serial chardev:ID or a virtconsole",
+     options_set_chardev},
+    {"device", NULL, "DRIVER[,KEY=VALUE,...]",
+     "virtio-blk-device,drive=ID[,serial=TEXT]\n"
+     "virtio-net-device,netdev=ID[,mac=MAC]\n"
+     "virtio-rng-device\n"
+     "virtio-serial-device, and behind it one or two\n"
+     "virtconsole[,chardev=ID]\n"
+     "all of virtio take id=ID, bus=virtio-mmio-bus.0 to .7: the slot",
+     options_set_device},
+    {"object", NULL, "rng-random|rng-builtin,id=ID", "accepted: entropy is the host's, recorded",
+     options_set_object},
+    {"fw_cfg", NULL, "name=opt/NAME,string=TEXT|file=F", "an item for firmware to read",
+     options_set_fw_cfg},
+    {"hda", "hdb", "FILE", NULL, options_refuse_drive},
+    {"hdc", "hdd", "FILE", NULL, options_refuse_drive},
+    {"cdrom", "sd", "FILE", NULL, options_refuse_drive},
+    {"blockdev", "mtdblock", "FILE", NULL, options_refuse_drive},
     {NULL, NULL, NULL, "Debugging", NULL},
     {"gdb", NULL, "WHERE",
      "where gdb connects: tcp:HOST:PORT, unix:PATH or stdio; an empty\n"
      "host is 127.0.0.1, port 0 picks one",
-     set_gdb},
-    {"s", NULL, NULL, "the same as -gdb tcp::1234", set_gdb_short},
+     options_set_gdb},
+    {"s", NULL, NULL, "the same as -gdb tcp::1234", options_set_gdb_short},
     {"S", NULL, NULL, "wait for gdb before the first step", set_stopped},
     {"no-shutdown", NULL, NULL, "stay when the machine has gone off, for a gdb to come",
      set_no_shutdown},
@@ -368,26 +384,32 @@ static void set_defaults(struct run_options *o)
         .stop_at = POSITION_NONE,
         .budget = DEFAULT_BUDGET,
         .spacing_ns = DEFAULT_CHECKPOINT_MS * NS_PER_MS,
+        .collected = mem_new(1, sizeof *o->collected),
     };
+    o->collected->net_device = OPTIONS_NONE;
+}
+
+void options_fini(struct run_options *o)
+{
+    while (o->texts) {
+        struct option_text *next = o->texts->next;
+        free(o->texts);
+        o->texts = next;
+    }
+    free(o->collected);
+    *o = (struct run_options){0};
 }
 
 /* What options mean together. */
 static bool settle(struct run_options *o, struct error *err)
 {
-    bool gdb_on_stdio = !strncmp(o->gdb, "stdio", 5);
-    if (!*o->serial)
-        strcpy(o->serial, gdb_on_stdio ? "null" : "stdio");
-    if (gdb_on_stdio && (!strcmp(o->serial, "stdio") || !strcmp(o->serial, "mon:stdio")))
-        return error_set(err, ERROR_USAGE,
-                         "-gdb stdio and -serial stdio both want stdin and stdout: give one of "
-                         "them another place");
     if (o->stopped && !*o->gdb)
         return error_set(err, ERROR_USAGE,
                          "-S waits for a gdb that has nowhere to connect: add -s or -gdb");
     if (!o->machine.kernel && (o->machine.append || o->machine.initrd))
         return error_set(err, ERROR_USAGE, "%s is for a kernel: add -kernel FILE",
                          o->machine.append ? "-append" : "-initrd");
-    return true;
+    return options_settle_devices(o, err);
 }
 
 bool options_parse(struct run_options *o, int argc, char *const *argv, struct error *err)
@@ -447,9 +469,9 @@ void options_help(struct buffer *out)
              "Runs a RISC-V `virt` machine, records it, and lets gdb step it in both directions.\n"
              "Options have one dash or two.\n");
     for (size_t i = 0; i < COUNT(option); i++) {
-        if (option[i].name)
+        if (option[i].name && option[i].help)
             help_row(&option[i], out);
-        else
+        else if (!option[i].name)
             buffer_printf(out, "\n%s:\n", option[i].help);
     }
     buffer_append_string(

@@ -6,11 +6,30 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "devices/riscv_virt.h"
+#include "devices/virtio.h"
+#include "server/network_config.h"
 
 enum { OPTIONS_WHERE = 4200 }; /* a path of PATH_MAX and what stands around it */
+enum { OPTIONS_LINES = 3, OPTIONS_FW_CFGS = 16 };
+
+struct device_options;
+struct option_text;
+
+/* What stands behind a serial port or a console: channel, and what server/serial.h takes. */
+struct run_line {
+    unsigned channel;
+    const char *where;
+};
+
+struct run_fw_cfg {
+    const char *name;
+    const char *text; /* its contents, NULL: those of `file` */
+    const char *file;
+};
 
 struct run_options {
-    struct riscv_virt_options machine; /* strings are argv's */
+    struct riscv_virt_options machine; /* strings are argv's, or the options'; disk_bytes of disks
+                                        * and fw_cfg are left to who reads files */
     char gdb[OPTIONS_WHERE];           /* as address_parse takes it; empty: none */
     char serial[OPTIONS_WHERE];        /* as server/serial.h takes it; empty: not given */
     bool stopped;                      /* -S: wait for gdb before the first step */
@@ -21,11 +40,26 @@ struct run_options {
     uint64_t spacing_ns;    /* between checkpoints, host time to replay */
     uint64_t spacing_steps; /* the same in steps, 0: by time */
     bool help;              /* --help was given; nothing else is then checked */
+    /* The host's side of the machine's devices. */
+    struct run_line line[OPTIONS_LINES]; /* the serial port, then the consoles */
+    unsigned lines;
+    const char *disk[RISCV_VIRT_SLOTS]; /* image of disk N */
+    unsigned disks;
+    struct network_config network[RISCV_VIRT_SLOTS]; /* of CHANNEL_NET0 + N */
+    unsigned networks;
+    struct run_fw_cfg fw_cfg[OPTIONS_FW_CFGS];
+    unsigned fw_cfgs;
+    /* Owned. */
+    struct device_options *collected;
+    struct option_text *texts;
 };
 
 /* Fill *options from argv[0..argc), which begins behind the `run`. On error *err names the option
- * and the way out. Opens no file, takes no port. */
+ * and the way out. Opens no file, takes no port. options_fini in any case. */
 bool options_parse(struct run_options *options, int argc, char *const *argv, struct error *err);
+void options_fini(struct run_options *options);
+/* The disk in this slot; RISCV_VIRT_SLOTS: there is no such disk. */
+unsigned options_disk_slot(const struct run_options *options, unsigned disk);
 /* The text of `backstep run --help`. */
 void options_help(struct buffer *out);
 

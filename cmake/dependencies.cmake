@@ -31,6 +31,17 @@ else()
   list(APPEND missing libfdt-dev)
 endif()
 
+# Debian's slirp.pc asks for glib's development files, which libslirp's header does not need.
+find_library(SLIRP_LIBRARY slirp)
+find_path(SLIRP_INCLUDE slirp/libslirp.h)
+if(SLIRP_LIBRARY AND SLIRP_INCLUDE)
+  add_library(PkgConfig::SLIRP INTERFACE IMPORTED)
+  target_link_libraries(PkgConfig::SLIRP INTERFACE ${SLIRP_LIBRARY})
+  target_include_directories(PkgConfig::SLIRP INTERFACE ${SLIRP_INCLUDE})
+else()
+  list(APPEND missing libslirp-dev)
+endif()
+
 # capstone before 5 knows no RISC-V, so an older system copy is passed over for one that
 # scripts/fetch-capstone.sh unpacked.
 set(BACKSTEP_CAPSTONE ${CMAKE_SOURCE_DIR}/build/deps/capstone CACHE PATH

@@ -12,7 +12,7 @@ function(backstep_fuzz_targets)
   set(flags -std=gnu11 -g -O1 -fno-strict-aliasing -fno-omit-frame-pointer
             -fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link,${sanitizers} -D_GNU_SOURCE
             -DBACKSTEP_VERSION="${PROJECT_VERSION}" -I${CMAKE_SOURCE_DIR}
-            ${XXHASH_CFLAGS} ${LIBELF_CFLAGS})
+            ${XXHASH_CFLAGS} ${LIBELF_CFLAGS} -I${FDT_INCLUDE})
 
   # Adds the object of a source to the list `objects`.
   macro(compile source)
@@ -27,7 +27,7 @@ function(backstep_fuzz_targets)
   endmacro()
 
   # Above first: the order in which they are linked.
-  set(folders machine rsp base)
+  set(folders devices machine rsp base)
   if(BACKSTEP_CLANG)
     foreach(folder IN LISTS folders)
       file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
@@ -50,12 +50,14 @@ function(backstep_fuzz_targets)
     get_filename_component(name ${target} NAME_WE)
     string(REGEX REPLACE "_fuzz$" "" name ${name})
     if(BACKSTEP_CLANG)
-      # Only the libraries whose headers it includes, and base: changes elsewhere build nothing.
+      # Only the libraries whose headers it includes, and what lies below: changes elsewhere build
+      # nothing.
       set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${target})
       file(STRINGS ${target} includes REGEX "^#include \"")
       set(archives "")
       foreach(folder IN LISTS folders)
-        if(folder STREQUAL "base" OR "${includes}" MATCHES "\"${folder}/")
+        if(folder STREQUAL "base" OR "${includes}" MATCHES "\"${folder}/" OR
+           (folder STREQUAL "machine" AND "${includes}" MATCHES "\"devices/"))
           list(APPEND archives ${archive_${folder}})
         endif()
       endforeach()

@@ -5,7 +5,7 @@
 # on purpose.
 
 build_packages="gcc libc6-dev cmake ninja-build pkg-config libedit-dev zlib1g-dev libcriterion-dev
-    libuv1-dev libfdt-dev libelf-dev libdw-dev libxxhash-dev libjansson-dev
+    libuv1-dev libslirp-dev libfdt-dev libelf-dev libdw-dev libxxhash-dev libjansson-dev
     gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
 # The demo is a conversation with gdb about a guest; the rest are what -bios and -kernel default to.
 run_packages="opensbi u-boot-qemu gdb-multiarch"

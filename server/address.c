@@ -16,20 +16,27 @@ enum { BACKLOG = 8 };
 static bool set_option(struct address *a, const char *text, const char *option, size_t size,
                        struct error *err)
 {
+    enum { SERVER, WAIT };
     static const struct {
         const char *text;
-        int server; /* 1, 0; -1: nothing to do */
-    } known[] = {
-        {"server", 1}, {"server=on", 1}, {"server=off", 0}, {"wait=off", -1}, {"nowait", -1}};
+        int option;
+        bool on;
+    } known[] = {{"server", SERVER, true},      {"server=on", SERVER, true},
+                 {"server=off", SERVER, false}, {"wait", WAIT, true},
+                 {"wait=on", WAIT, true},       {"wait=off", WAIT, false},
+                 {"nowait", WAIT, false}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strlen(known[i].text) == size && !memcmp(known[i].text, option, size)) {
-            if (known[i].server >= 0)
-                a->server = known[i].server;
-            return true;
-        }
+        if (strlen(known[i].text) != size || memcmp(known[i].text, option, size) != 0)
+            continue;
+        if (known[i].option == SERVER)
+            a->server = known[i].on;
+        else
+            a->wait = known[i].on ? ADDRESS_WAIT_ON : ADDRESS_WAIT_OFF;
+        return true;
     }
-    return error_set(err, ERROR_USAGE, "%s: no option `%.*s` (there are server[=on|off], wait=off)",
-                     text, (int)size, option);
+    return error_set(err, ERROR_USAGE,
+                     "%s: no option `%.*s` (there are server[=on|off], wait[=on|off])", text,
+                     (int)size, option);
 }
 
 static bool set_options(struct address *a, const char *text, const char *options, struct error *err)
@@ -41,6 +48,8 @@ static bool set_options(struct address *a, const char *text, const char *options
             return false;
         options += size;
     }
+    if (a->wait == ADDRESS_WAIT_ON && !a->server)
+        return error_set(err, ERROR_USAGE, "%s: wait=on is for a server: add server=on", text);
     return true;
 }
 

@@ -11,16 +11,19 @@
 
 enum address_kind { ADDRESS_TCP, ADDRESS_UNIX, ADDRESS_STDIO };
 
+enum address_wait { ADDRESS_WAIT_DEFAULT, ADDRESS_WAIT_ON, ADDRESS_WAIT_OFF };
+
 struct address {
     enum address_kind kind;
     bool server;                                            /* `,server[=on]` was given */
+    enum address_wait wait;                                 /* ON: only with `server` */
     char host[256];                                         /* TCP; never empty */
     uint16_t port;                                          /* TCP; 0: any free one */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* UNIX */
 };
 
 /* tcp:HOST:PORT, unix:PATH or stdio. An empty host is 127.0.0.1, an IPv6 one stands in brackets.
- * QEMU's options may follow: ,server[=on|off] and ,wait=off (wait=on is refused). */
+ * QEMU's options may follow: ,server[=on|off] and ,wait[=on|off]. */
 bool address_parse(struct address *address, const char *text, struct error *err);
 
 /* How gdb's `target remote` takes it. */

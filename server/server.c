@@ -3,8 +3,9 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "server/gdb_port.h"
+#include "server/lines.h"
 #include "server/movement.h"
-#include "server/serial.h"
+#include "server/networks.h"
 #include "server/stop_text.h"
 
 #include <inttypes.h>
@@ -12,19 +13,22 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* How long the serial port's peer may take to read the rest when the program ends. */
+/* How long a line's peer may take to read the rest when the program ends. */
 enum { PATIENCE_MS = 2000 };
 
 struct server {
     uv_loop_t loop;
     struct server_options options;
     struct timeline *timeline; /* NULL: not attached */
+    struct interpreter interpreter;
     struct movement movement;
-    struct gdb_port *gdb;  /* NULL: none */
-    struct serial *serial; /* never NULL once made */
+    struct gdb_port *gdb; /* NULL: none */
+    struct lines lines;
+    struct networks networks;
     uv_signal_t interrupt, terminate;
     uv_timer_t patience; /* at the end */
     bool started;
+    bool runs_free; /* the machine is to run when nobody moves it */
     bool over;
     int status;
 };
@@ -67,11 +71,18 @@ static void stopped_at_limit(struct server *s, const struct stop *stop)
         server_quit(s, 0);
 }
 
+static bool is_debugged(void *ctx)
+{
+    const struct server *s = ctx;
+    return s->gdb && gdb_port_connected(s->gdb);
+}
+
 static void free_run_stopped(void *ctx, const struct stop *stop)
 {
     struct server *s = ctx;
-    if (stop->reason == STOP_INTERRUPT || (s->gdb && gdb_port_connected(s->gdb)))
+    if (stop->reason == STOP_INTERRUPT || is_debugged(s))
         return;
+    s->runs_free = false;
     if (stop->reason == STOP_HALT) {
         halted(s, stop);
     } else if (stop->reason == STOP_DONE) {
@@ -86,24 +97,21 @@ static void free_run_stopped(void *ctx, const struct stop *stop)
     }
 }
 
-/* Run live, if that is where the machine stands. One that a debugger left in the past stays there,
- * and one that is off stays at hand: to end the program now would throw the history away. */
-static void free_run(struct server *s)
+/* Run, if there is no reason against it: the machine is to run, nobody else moves it, it is live,
+ * on, and its lines have the peers they wait for. */
+static void free_run(void *ctx)
 {
+    struct server *s = ctx;
     const struct mover mover = {free_run_stopped, s};
-    uint64_t position = timeline_position(s->timeline);
-    if (s->over || !movement_free(&s->movement))
+    struct timeline *tl = s->timeline;
+    if (!s->runs_free || s->over || is_debugged(s) || !movement_free(&s->movement) ||
+        lines_await_peer(&s->lines))
         return;
-    if (!timeline_live(s->timeline)) {
-        log_line(LOG_INFO, "stays at position %" PRIu64 ", in the past, until gdb connects again",
-                 position);
-    } else if (timeline_machine(s->timeline)->state.halt) {
-        log_line(LOG_INFO, "stays at position %" PRIu64 ", off, until gdb connects again",
-                 position);
-    } else if (position != s->movement.stop_at) {
-        movement_continue(&s->movement);
-        movement_began(&s->movement, &mover);
-    }
+    if (!timeline_live(tl) || timeline_machine(tl)->state.halt ||
+        timeline_position(tl) == s->movement.stop_at)
+        return;
+    movement_continue(&s->movement);
+    movement_began(&s->movement, &mover);
 }
 
 /* ---- clients ---- */
@@ -114,33 +122,47 @@ static void gdb_connected(void *ctx)
     movement_interrupt(&s->movement);
 }
 
+/* A machine that a debugger left in the past stays there, and one that is off stays at hand: to end
+ * the program now would throw the history away. */
 static void gdb_ended(void *ctx)
 {
     struct server *s = ctx;
+    bool rests = movement_free(&s->movement);
+    uint64_t position = timeline_position(s->timeline);
     if (gdb_port_address(s->gdb)->kind == ADDRESS_STDIO)
         server_quit(s, 0);
-    else
-        free_run(s);
+    else if (rests && !timeline_live(s->timeline))
+        log_line(LOG_INFO, "stays at position %" PRIu64 ", in the past, until gdb connects again",
+                 position);
+    else if (rests && timeline_machine(s->timeline)->state.halt)
+        log_line(LOG_INFO, "stays at position %" PRIu64 ", off, until gdb connects again",
+                 position);
+    s->runs_free = true;
+    free_run(s);
 }
 
 static bool offer_input(void *ctx)
 {
     struct server *s = ctx;
-    return serial_offer(s->serial);
+    networks_pause(&s->networks, !timeline_live(s->timeline));
+    bool taken = networks_offer(&s->networks);
+    return lines_offer(&s->lines) || taken;
 }
 
 static bool flush_output(void *ctx)
 {
     struct server *s = ctx;
-    serial_flush(s->serial);
-    return !serial_behind(s->serial);
+    lines_flush(&s->lines);
+    return !lines_behind(&s->lines);
 }
 
 static void movement_freed(void *ctx)
 {
     struct server *s = ctx;
+    networks_pause(&s->networks, true);
     if (s->gdb)
         gdb_port_turn(s->gdb);
+    lines_turn(&s->lines);
 }
 
 static void input_arrived(void *ctx)
@@ -173,8 +195,10 @@ static uint64_t host_clock(void *ctx)
 static void host_output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
 {
     struct server *s = ctx;
-    if (channel == CHANNEL_SERIAL0 || channel == CHANNEL_SEMIHOST)
-        serial_output(s->serial, bytes, size);
+    if (channel < CHANNEL_NET0)
+        lines_output(&s->lines, channel, bytes, size);
+    else
+        networks_output(&s->networks, channel, bytes, size);
 }
 
 struct host server_host(struct server *s)
@@ -191,16 +215,22 @@ static bool open_gdb(struct server *s, struct error *err)
         return true;
     if (!address_parse(&address, s->options.gdb, err))
         return error_prefix(err, "gdb");
-    if (address.kind == ADDRESS_STDIO && serial_uses_stdio(s->serial))
-        return error_set(err, ERROR_USAGE, "gdb and the serial port cannot both be on stdio");
+    const struct serial *other = address.kind == ADDRESS_STDIO ? lines_stdio(&s->lines) : NULL;
+    if (other)
+        return error_set(err, ERROR_USAGE, "gdb and %s cannot both be on stdio",
+                         serial_name(serial_channel(other)));
+    if (address.wait == ADDRESS_WAIT_ON)
+        return error_set(err, ERROR_USAGE, "gdb: %s: without wait=on: -S waits for gdb",
+                         s->options.gdb);
     s->gdb = gdb_port_new(&s->loop, &address, err);
     return s->gdb || error_prefix(err, "gdb");
 }
 
 static bool open_all(struct server *s, struct error *err)
 {
-    s->serial = serial_new(&s->loop, s->options.serial ? s->options.serial : "null", err);
-    return s->serial && open_gdb(s, err);
+    return lines_open(&s->lines, &s->loop, &s->options, err) &&
+           networks_open(&s->networks, &s->loop, s->options.network, s->options.networks, err) &&
+           open_gdb(s, err);
 }
 
 struct server *server_new(const struct server_options *options, struct error *err)
@@ -236,6 +266,7 @@ bool server_attach(struct server *s, struct timeline *timeline,
     const struct movement_watcher watcher = {offer_input, flush_output, movement_freed, s};
     const struct gdb_port_options gdb = {&s->movement, *interpreter, gdb_connected, gdb_ended, s};
     s->timeline = timeline;
+    s->interpreter = *interpreter;
     movement_init(&s->movement, &s->loop, timeline, &watcher);
     if (s->options.has_stop_at)
         s->movement.stop_at = s->options.stop_at;
@@ -250,12 +281,22 @@ bool server_attach(struct server *s, struct timeline *timeline,
 
 static void start(struct server *s)
 {
-    const struct serial_options serial = {s->timeline, input_arrived, user_quit, s};
+    const struct serial_options lines = {
+        .movement = &s->movement,
+        .interpreter = s->interpreter,
+        .debugged = is_debugged,
+        .arrived = input_arrived,
+        .ready = free_run,
+        .quit = user_quit,
+        .ctx = s,
+    };
     check(s->timeline, "no timeline is attached");
     s->started = true;
-    serial_start(s->serial, &serial);
-    if (!s->options.paused && !(s->gdb && gdb_port_connected(s->gdb)))
-        free_run(s);
+    lines_start(&s->lines, &lines);
+    networks_start(&s->networks, &s->movement);
+    s->runs_free = !s->options.paused;
+    lines_turn(&s->lines);
+    free_run(s);
 }
 
 void server_quit(struct server *s, int status)
@@ -291,20 +332,24 @@ const struct address *server_gdb_address(const struct server *s)
     return s->gdb ? gdb_port_address(s->gdb) : NULL;
 }
 
+bool server_network_counters(const struct server *s, unsigned index,
+                             struct network_counters *counters)
+{
+    return networks_counters(&s->networks, index, counters);
+}
+
 static void on_patience(uv_timer_t *timer)
 {
     struct server *s = timer->data;
-    serial_abort(s->serial);
+    lines_abort(&s->lines);
 }
 
-/* A peer of the serial port may read the rest of the output, for a while. */
-static void close_serial(struct server *s)
+/* A line's peer may read the rest of the output, for a while. */
+static void close_lines(struct server *s)
 {
-    if (!s->serial)
-        return;
     uv_timer_start(&s->patience, on_patience, PATIENCE_MS, 0);
     uv_unref((uv_handle_t *)&s->patience);
-    serial_close(s->serial);
+    lines_close(&s->lines);
 }
 
 static void close_movement(struct server *s)
@@ -322,12 +367,14 @@ void server_free(struct server *s)
     if (!s)
         return;
     s->over = true;
+    lines_stop(&s->lines);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
     uv_close((uv_handle_t *)&s->terminate, NULL);
     if (s->gdb)
         gdb_port_close(s->gdb);
     close_movement(s);
-    close_serial(s);
+    networks_close(&s->networks);
+    close_lines(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&s->patience, NULL);
     uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -335,7 +382,7 @@ void server_free(struct server *s)
     check(!failure, "event loop: %s", uv_strerror(failure));
     if (s->gdb)
         gdb_port_free(s->gdb);
-    if (s->serial)
-        serial_free(s->serial);
+    lines_free(&s->lines);
+    networks_free(&s->networks);
     free(s);
 }

@@ -1,4 +1,4 @@
-/* The program's process: one event loop, one timeline, gdb's port, the guest's serial port.
+/* The program's process: one event loop, one timeline, gdb's port, the guest's lines to the host.
  *
  * Made in two steps, because the timeline needs the host's side (server_host) before it exists, and
  * what can be refused (addresses, files) is to be refused before anything is loaded. */
@@ -8,22 +8,34 @@
 #include "base/error.h"
 #include "server/address.h"
 #include "server/interpreter.h"
+#include "server/network.h"
 #include "timeline/timeline.h"
 
 struct server;
 
+enum { SERVER_LINES = 4 };
+
+/* A line between one of the guest's channels (enum channel) and the host. */
+struct server_line {
+    unsigned channel;
+    const char *where; /* see serial.h */
+};
+
 struct server_options {
-    const char *gdb;    /* tcp:HOST:PORT, unix:PATH or stdio; NULL: none */
-    const char *serial; /* see serial.h; NULL: null */
-    bool paused;        /* -S: do not run before a debugger says so */
-    bool no_shutdown;   /* a machine that halts is kept, also without a debugger */
+    const char *gdb; /* tcp:HOST:PORT, unix:PATH or stdio; NULL: none */
+    struct server_line line[SERVER_LINES];
+    unsigned lines; /* a channel without a line gets nothing, and what it sends is dropped */
+    const struct network_config *network; /* of CHANNEL_NET0 onwards */
+    unsigned networks;
+    bool paused;      /* -S: do not run before a debugger says so */
+    bool no_shutdown; /* a machine that halts is kept, also without a debugger */
     bool has_stop_at;
     uint64_t stop_at; /* live runs stop at this position */
 };
 
 /* Opens what the options name; NULL on error. SIGPIPE is ignored from here on. */
 struct server *server_new(const struct server_options *options, struct error *err);
-/* For timeline_options.host: the host's clock, and the serial port as output. Good as long as the
+/* For timeline_options.host: the host's clock, and the lines as output. Good as long as the
  * server. */
 struct host server_host(struct server *server);
 /* The timeline stays the caller's and outlives the server. Says on stderr where gdb can connect. */
@@ -34,7 +46,8 @@ bool server_attach(struct server *server, struct timeline *timeline,
  *   without a debugger: when the machine halts, with what the guest says: power-off and refused
  *     reset 0, HALT_EXIT its code (folded into 8 bits, never to 0 unless it is 0); at stop_at 0
  *     when there is no gdb port
- *   SIGINT, SIGTERM, C-a x in a console, the end of a gdb on stdio: 0 */
+ *   SIGINT, SIGTERM, C-a x in a console, the end of a gdb on stdio: 0
+ * Without a debugger the machine does not run before the peers are there that lines wait for. */
 int server_run(struct server *server);
 /* One turn of the loop without waiting, for tests and for who has a loop of his own. False: over,
  * and *status is the exit status. */
@@ -44,6 +57,9 @@ void server_quit(struct server *server, int status);
 
 /* Where gdb can connect, with the port that was chosen; NULL: nowhere. */
 const struct address *server_gdb_address(const struct server *server);
+/* Of the network of CHANNEL_NET0 + index; false: there are not so many. */
+bool server_network_counters(const struct server *server, unsigned index,
+                             struct network_counters *counters);
 void server_free(struct server *server);
 
 #endif

@@ -49,3 +49,14 @@ enum terminal_key terminal_key(struct terminal *t, uint8_t byte, struct buffer *
         return TERMINAL_PREFIX;
     }
 }
+
+bool terminal_quits(const struct terminal *t, const uint8_t *bytes, size_t size)
+{
+    struct terminal ahead = *t;
+    struct buffer out = {0};
+    bool quits = false;
+    for (size_t i = 0; i < size && !quits; i++)
+        quits = terminal_key(&ahead, bytes[i], &out) == TERMINAL_QUIT;
+    buffer_fini(&out);
+    return quits;
+}

@@ -20,7 +20,7 @@ bool terminal_enter(struct terminal *terminal);
 void terminal_leave(struct terminal *terminal);
 
 enum terminal_key {
-    TERMINAL_BYTE,    /* for the guest: appended to `out` */
+    TERMINAL_BYTE,    /* a key like any other: appended to `out` */
     TERMINAL_PREFIX,  /* C-a, or nothing that is known behind it */
     TERMINAL_QUIT,    /* C-a x */
     TERMINAL_MONITOR, /* C-a c */
@@ -29,5 +29,7 @@ enum terminal_key {
 
 /* As in QEMU's -nographic; C-a a is C-a itself. */
 enum terminal_key terminal_key(struct terminal *terminal, uint8_t byte, struct buffer *out);
+/* Is there a C-a x in what is typed next? */
+bool terminal_quits(const struct terminal *terminal, const uint8_t *bytes, size_t size);
 
 #endif

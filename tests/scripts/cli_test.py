@@ -3,12 +3,15 @@
 and nothing is left half-started. Help and version go to stdout."""
 
 import os
+import re
+import select
 import socket
 import stat
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 program = os.environ["BACKSTEP"]
 TIMEOUT = 60
@@ -127,6 +130,11 @@ def places(c, folder):
     c.bad([*base, "-gdb", f"unix:{folder}/none/socket"], "none/socket")
     c.bad([*base[:-2], "-serial", f"file:{folder}/none/log"], "none/log")
     c.bad([*base[:-2], "-serial", f"unix:{folder}/nobody"], "nobody")
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(os.path.join(folder, "taken"))
+        taken.listen()
+        c.bad([*base[:-2], "-serial", f"unix:{folder}/taken,server"], "taken", "another program")
+    os.unlink(os.path.join(folder, "taken"))
 
 
 def nothing_half_started(c, folder):
@@ -182,12 +190,65 @@ def port_is_printed(c, folder):
         c.check(process.wait(timeout=TIMEOUT) == 0, f"SIGTERM: status {process.returncode}")
 
 
+ECHO = struct.pack("<7I", 0x100002b7, 0x0052c303, 0x00137313, 0xfe030ce3, 0x0002c303, 0x00628023, 0xfedff06f)
+
+
+def start_echo(folder, serial):
+    """A guest that sends what it receives on the serial port."""
+    return subprocess.Popen([program, "run", "-bios", "none", "-m", "16M", "-kernel",
+                             os.path.join(folder, "echo.elf"), "-serial", serial],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+
+
+def read_until(fd, wanted, timeout=TIMEOUT):
+    """What comes up to `wanted`; less when it does not come."""
+    seen, end = b"", time.monotonic() + timeout
+    while wanted not in seen and select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
+        got = os.read(fd, 4096)
+        if not got:
+            break
+        seen += got
+    return seen
+
+
+def pty_is_named(c, folder):
+    with start_echo(folder, "pty") as process:
+        line = read_until(process.stderr.fileno(), b"\n").decode()
+        match = re.search(r"char device redirected to (/dev/pts/\d+) \(label serial0\)\n$", line)
+        c.check(match, f"no pty in {line!r}")
+        for _ in range(2 if match else 0):
+            peer = os.open(match[1], os.O_RDWR | os.O_NOCTTY)
+            os.write(peer, b"to the pty\r")
+            seen = read_until(peer, b"\r")
+            os.close(peer)
+            c.check(seen == b"to the pty\r", f"from the pty: {seen!r}")
+        process.terminate()
+        c.check(process.wait(timeout=TIMEOUT) == 0, f"pty: status {process.returncode}")
+
+
+def prompt_on_a_pipe(c, folder):
+    with start_echo(folder, "mon:stdio") as process:
+        dialog = [(b"abc", b"abc"), (b"\x01c", b"\r\n(backstep) "), (b"when\r", b"live\r\n"),
+                  (b"goto 10\r", b"position 10\r\n"), (b"goto end\r", b"position "),
+                  (b"nonsense\r", b"unknown command"), (b"\x01cx", b"x")]
+        for typed, wanted in dialog:
+            process.stdin.write(typed)
+            seen = read_until(process.stdout.fileno(), wanted)
+            c.check(wanted in seen, f"{typed!r}: {seen!r}")
+            read_until(process.stdout.fileno(), b"(backstep) ", 0.2)
+        process.stdin.write(b"\x01x")
+        c.check(process.wait(timeout=TIMEOUT) == 0, f"C-a x: status {process.returncode}")
+        c.check(not process.stderr.read(), "something on stderr")
+
+
 def main():
     c = Checks()
     with tempfile.TemporaryDirectory(prefix="cli-test-") as folder:
         os.chmod(folder, stat.S_IRWXU)
         with open(os.path.join(folder, "loop.elf"), "wb") as f:
             f.write(elf(size=4)[:-4] + b"\x6f\x00\x00\x00")
+        with open(os.path.join(folder, "echo.elf"), "wb") as f:
+            f.write(elf(size=len(ECHO))[:120] + ECHO)
         command_lines(c)
         images(c, folder)
         places(c, folder)
@@ -195,6 +256,8 @@ def main():
         good_lines(c)
         stop_at(c, folder)
         port_is_printed(c, folder)
+        pty_is_named(c, folder)
+        prompt_on_a_pipe(c, folder)
     print(f"{c.done - c.failed} of {c.done} checks passed")
     return 1 if c.failed else 0
 

@@ -25,8 +25,9 @@ static struct buffer output;
 static const char *say(const char *line)
 {
     struct stop stop;
+    struct command_context context = {.timeline = guest.timeline};
     buffer_clear(&output);
-    commands_run(guest.timeline, line, &output);
+    commands_run(&context, line, &output);
     if (timeline_moving(guest.timeline))
         timeline_finish(guest.timeline, &stop);
     return buffer_text(&output);

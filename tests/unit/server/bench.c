@@ -47,6 +47,20 @@ static const uint32_t echo_code[] = {
     0x00628023, /* sb    t1, 0(t0) */
     0xfedff06f, /* j     -20 */
 };
+static const uint32_t echo_two_code[] = {
+    0x100002b7, /* lui   t0, 0x10000 */
+    0x0052c303, /* lbu   t1, 5(t0) */
+    0x00137313, /* andi  t1, t1, 1 */
+    0x00030663, /* beqz  t1, 12 */
+    0x0002c303, /* lbu   t1, 0(t0) */
+    0x00628023, /* sb    t1, 0(t0) */
+    0x1052c303, /* lbu   t1, 0x105(t0) */
+    0x00137313, /* andi  t1, t1, 1 */
+    0xfe0302e3, /* beqz  t1, -28 */
+    0x1002c303, /* lbu   t1, 0x100(t0) */
+    0x10628023, /* sb    t1, 0x100(t0) */
+    0xfd9ff06f, /* j     -40 */
+};
 static const uint32_t idle_code[] = {
     0x10500073, /* wfi */
     0xffdff06f, /* j     -4 */
@@ -56,9 +70,12 @@ static const struct {
     const uint32_t *code;
     size_t size;
 } guests[] = {
-    [GUEST_COUNT] = {count_code, sizeof count_code}, [GUEST_OFF] = {off_code, sizeof off_code},
-    [GUEST_FAIL] = {fail_code, sizeof fail_code},    [GUEST_ECHO] = {echo_code, sizeof echo_code},
+    [GUEST_COUNT] = {count_code, sizeof count_code},
+    [GUEST_OFF] = {off_code, sizeof off_code},
+    [GUEST_FAIL] = {fail_code, sizeof fail_code},
+    [GUEST_ECHO] = {echo_code, sizeof echo_code},
     [GUEST_IDLE] = {idle_code, sizeof idle_code},
+    [GUEST_ECHO_TWO] = {echo_two_code, sizeof echo_two_code},
 };
 
 /* ---- the server ---- */
@@ -68,7 +85,7 @@ static struct riscv_virt *make_board(const struct bench_options *o)
     struct {
         Elf64_Ehdr header;
         Elf64_Phdr segment;
-        uint32_t code[8];
+        uint32_t code[12];
     } elf = {.header = {.e_type = ET_EXEC,
                         .e_machine = EM_RISCV,
                         .e_version = EV_CURRENT,
@@ -98,11 +115,17 @@ static struct riscv_virt *make_board(const struct bench_options *o)
     return board;
 }
 
+static bool is_goto(void *ctx, const char *line)
+{
+    (void)ctx;
+    return strncmp(line, "goto ", 5) == 0;
+}
+
 /* Commands: `goto N`, and everything else is said again. */
 static void run_command(void *ctx, const char *line, struct buffer *out)
 {
     struct bench *b = ctx;
-    if (strncmp(line, "goto ", 5) == 0)
+    if (is_goto(ctx, line))
         timeline_seek(b->timeline, strtoull(line + 5, NULL, 0));
     else
         buffer_printf(out, "%s!\n", line);
@@ -116,14 +139,19 @@ void bench_init(struct bench *b, const struct bench_options *o)
     snprintf(b->path, sizeof b->path, "%s/gdb", b->folder);
     snprintf(b->address, sizeof b->address, "unix:%s", b->path);
     struct server_options server = o->server;
+    if (o->serial)
+        server.line[server.lines++] = (struct server_line){CHANNEL_SERIAL0, o->serial};
     if (!o->no_gdb && !server.gdb)
         server.gdb = b->address;
     b->server = server_new(&server, &err);
     cr_assert(b->server, "%s", err.message);
     b->board = make_board(o);
+    if (o->guest == GUEST_ECHO_TWO)
+        uart16550_init(&b->second, riscv_virt_machine(b->board), 0x10000100, 0x100, (struct irq){0},
+                       CHANNEL_CONSOLE0);
     struct timeline_options timeline = {.host = server_host(b->server)};
     b->timeline = timeline_new(riscv_virt_machine(b->board), &timeline);
-    const struct interpreter interpreter = {run_command, b};
+    const struct interpreter interpreter = {run_command, b, is_goto};
     cr_assert(server_attach(b->server, b->timeline, &interpreter, &err), "%s", err.message);
 }
 

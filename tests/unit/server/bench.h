@@ -4,6 +4,7 @@
 #define TESTS_UNIT_SERVER_BENCH_H
 
 #include "devices/riscv_virt.h"
+#include "devices/uart16550.h"
 #include "server/server.h"
 
 #include <criterion/criterion.h>
@@ -13,22 +14,25 @@
 #define GUEST_DATA UINT64_C(0x80001000)
 
 enum guest {
-    GUEST_COUNT, /* adds 1 to a doubleword at GUEST_DATA for ever: load +4, store +12, jump +16 */
-    GUEST_OFF,   /* switches the machine off */
-    GUEST_FAIL,  /* ends the run with code 7 */
-    GUEST_ECHO,  /* sends what it receives on the serial port, polling */
-    GUEST_IDLE   /* waits for an interrupt that never comes */
+    GUEST_COUNT,   /* adds 1 to a doubleword at GUEST_DATA for ever: load +4, store +12, jump +16 */
+    GUEST_OFF,     /* switches the machine off */
+    GUEST_FAIL,    /* ends the run with code 7 */
+    GUEST_ECHO,    /* sends what it receives on the serial port, polling */
+    GUEST_IDLE,    /* waits for an interrupt that never comes */
+    GUEST_ECHO_TWO /* as GUEST_ECHO, and the same on a second port, which is CHANNEL_CONSOLE0's */
 };
 
 struct bench_options {
     enum guest guest;
     unsigned harts;               /* 0: 1 */
     bool no_gdb;                  /* else on a Unix socket */
-    struct server_options server; /* gdb is filled in */
+    const char *serial;           /* NULL: no line for the serial port */
+    struct server_options server; /* gdb and the serial port's line are filled in */
 };
 
 struct bench {
     struct riscv_virt *board;
+    struct uart16550 second;
     struct timeline *timeline;
     struct server *server;
     char folder[32];

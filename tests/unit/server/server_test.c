@@ -1,11 +1,9 @@
-/* The process: exit statuses, addresses, the serial port. */
+/* The process: exit statuses, addresses. */
 #include "base/log.h"
-#include "server/terminal.h"
 #include "tests/unit/server/bench.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +138,13 @@ Test(server, rests_while_the_guest_waits)
     expect_rest(&(struct bench_options){.guest = GUEST_IDLE, .no_gdb = true});
 }
 
+/* Neither does it for a pseudo terminal that nobody has open, though that can be read all the time.
+ */
+Test(server, rests_while_a_pty_has_no_peer)
+{
+    expect_rest(&(struct bench_options){.guest = GUEST_IDLE, .no_gdb = true, .serial = "pty"});
+}
+
 /* ---- addresses ---- */
 
 static void expect_refused(const struct server_options *options, const char *words)
@@ -161,12 +166,10 @@ Test(server, refuses_bad_addresses)
     expect_refused(&(struct server_options){.gdb = "tcp::65536"}, "is no port");
     expect_refused(&(struct server_options){.gdb = "tcp::x"}, "is no port");
     expect_refused(&(struct server_options){.gdb = "udp::1"}, "an address is");
-    expect_refused(&(struct server_options){.gdb = "tcp::0,server,wait=on"}, "no option `wait=on`");
+    expect_refused(&(struct server_options){.gdb = "tcp::0,server,wait=on"}, "-S waits for gdb");
+    expect_refused(&(struct server_options){.gdb = "tcp::0,wait=on"}, "add server=on");
+    expect_refused(&(struct server_options){.gdb = "tcp::0,wait=of"}, "no option `wait=of`");
     expect_refused(&(struct server_options){.gdb = "unix:/nonexistent/x"}, "cannot listen");
-    expect_refused(&(struct server_options){.gdb = "stdio", .serial = "stdio"}, "cannot both");
-    expect_refused(&(struct server_options){.serial = "vc"}, "not one of");
-    expect_refused(&(struct server_options){.serial = "file:/nonexistent/x"}, "cannot write");
-    expect_refused(&(struct server_options){.serial = "unix:/nonexistent/x"}, "cannot connect");
 }
 
 Test(server, names_a_port_in_use)
@@ -208,128 +211,4 @@ Test(server, takes_over_a_dead_socket_only)
     cr_expect(server, "%s", err.message);
     server_free(server);
     cr_expect(access(path, F_OK));
-}
-
-/* ---- serial ---- */
-
-/* Every byte typed comes back once and in order, however much is sent ahead. */
-static void type_and_compare(int fd)
-{
-    enum { SIZE = 20000 };
-    uint8_t sent[SIZE], got[SIZE];
-    size_t out = 0, in = 0;
-    for (size_t i = 0; i < SIZE; i++)
-        sent[i] = (uint8_t)(i * 31 >> 4);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    for (time_t since = time(NULL); in < SIZE; bench_turn(&bench)) {
-        ssize_t count = out < SIZE ? write(fd, sent + out, SIZE - out) : 0;
-        out += count > 0 ? (size_t)count : 0;
-        count = read(fd, got + in, SIZE - in);
-        in += count > 0 ? (size_t)count : 0;
-        cr_assert(time(NULL) - since < 60, "%zu of %zu", in, out);
-    }
-    cr_expect(!memcmp(sent, got, SIZE));
-}
-
-Test(serial, nothing_typed_is_lost)
-{
-    char where[160], folder[] = "/tmp/backstep-XXXXXX";
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    cr_assert(mkdtemp(folder));
-    snprintf(name.sun_path, sizeof name.sun_path, "%s/serial", folder);
-    snprintf(where, sizeof where, "unix:%s,server=on,wait=off", name.sun_path);
-    begin(&(struct bench_options){.guest = GUEST_ECHO, .server.serial = where});
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    cr_assert(!connect(fd, (struct sockaddr *)&name, sizeof name));
-    type_and_compare(fd);
-    close(fd);
-    bench_fini(&bench);
-    rmdir(folder);
-}
-
-/* While gdb has the machine stopped, and after a walk in the past, what is typed waits. */
-Test(serial, what_is_typed_while_stopped_waits)
-{
-    char where[160], folder[] = "/tmp/backstep-XXXXXX";
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct client gdb;
-    cr_assert(mkdtemp(folder));
-    snprintf(name.sun_path, sizeof name.sun_path, "%s/serial", folder);
-    snprintf(where, sizeof where, "unix:%s", name.sun_path);
-    int listening = socket(AF_UNIX, SOCK_STREAM, 0);
-    cr_assert(!bind(listening, (struct sockaddr *)&name, sizeof name) && !listen(listening, 1));
-    begin(
-        &(struct bench_options){.guest = GUEST_ECHO, .server = {.serial = where, .paused = true}});
-    int fd = accept(listening, NULL, NULL);
-    cr_assert_eq(write(fd, "abc", 3), 3);
-    client_greet(&gdb, &bench);
-    for (int i = 0; i < 20; i++)
-        client_ask(&gdb, "vCont;s");
-    uint64_t begun = timeline_tip(bench.timeline);
-    for (int i = 0; i < 10; i++)
-        client_ask(&gdb, "bs");
-    cr_assert_eq(write(fd, "def", 3), 3);
-    cr_expect_eq(strncmp(client_ask(&gdb, "c"), "T05thread:1;replaylog:end;", 26), 0);
-    cr_expect_eq(timeline_tip(bench.timeline), begun);
-    client_request(&gdb, "c");
-    char got[7] = "";
-    for (size_t in = 0; in < 6; bench_turn(&bench)) {
-        ssize_t count = recv(fd, got + in, 6 - in, MSG_DONTWAIT);
-        in += count > 0 ? (size_t)count : 0;
-    }
-    cr_expect_str_eq(got, "abcdef");
-    client_close(&gdb);
-    close(fd);
-    close(listening);
-    bench_fini(&bench);
-    unlink(name.sun_path);
-    rmdir(folder);
-}
-
-/* On a terminal ^C is the guest's, and C-a x ends the program. */
-Test(serial, a_terminal_is_raw)
-{
-    int terminal;
-    struct termios cooked;
-    pid_t child = forkpty(&terminal, NULL, NULL, NULL);
-    cr_assert_geq(child, 0);
-    if (!child) {
-        begin(
-            &(struct bench_options){.guest = GUEST_ECHO, .no_gdb = true, .server.serial = "stdio"});
-        int status = bench_end(&bench);
-        bench_fini(&bench);
-        tcgetattr(STDIN_FILENO, &cooked);
-        _exit(status ? 1 : cooked.c_lflag & ICANON && cooked.c_lflag & ISIG ? 42 : 2);
-    }
-    do
-        tcgetattr(terminal, &cooked); /* until it is raw: the master sees the same settings */
-    while (cooked.c_lflag & ICANON);
-    static const char typed[] = "a\x03\x01\x01z";
-    cr_assert_eq(write(terminal, typed, 5), 5);
-    char got[4];
-    for (size_t in = 0; in < 4; in++)
-        cr_assert_eq(read(terminal, got + in, 1), 1);
-    cr_expect(!memcmp(got, "a\x03\x01z", 4));
-    cr_assert_eq(write(terminal, "\x01x", 2), 2);
-    int status;
-    waitpid(child, &status, 0);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 42, "%x", (unsigned)status);
-    close(terminal);
-}
-
-Test(terminal, keys)
-{
-    struct terminal t = {0};
-    struct buffer out = {0};
-    static const struct {
-        uint8_t byte;
-        enum terminal_key key;
-    } typed[] = {{'a', TERMINAL_BYTE}, {1, TERMINAL_PREFIX},    {'h', TERMINAL_HELP},
-                 {1, TERMINAL_PREFIX}, {'c', TERMINAL_MONITOR}, {1, TERMINAL_PREFIX},
-                 {'a', TERMINAL_BYTE}, {1, TERMINAL_PREFIX},    {'z', TERMINAL_PREFIX},
-                 {'x', TERMINAL_BYTE}, {1, TERMINAL_PREFIX},    {'x', TERMINAL_QUIT}};
-    for (size_t i = 0; i < sizeof typed / sizeof *typed; i++)
-        cr_expect_eq(terminal_key(&t, typed[i].byte, &out), typed[i].key, "key %zu", i);
-    cr_expect_str_eq(buffer_text(&out), "a\x01x");
-    buffer_fini(&out);
 }

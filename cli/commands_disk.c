@@ -1,0 +1,133 @@
+/* Disks and networks: what is on the other side of the machine's devices. */
+#include "cli/commands_info.h"
+
+#include "cli/numbers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- disks ---- */
+
+/* Pages to look at for a disk's size of changes: 64 GiB of disk, some tenths of a second. */
+#define PAGES_COUNTED (UINT64_C(1) << 24)
+
+static unsigned disk_count(const struct command_context *c)
+{
+    return c->disks ? disk_images_count(c->disks) : 0;
+}
+
+static const struct overlay *disk_overlay(const struct machine *m, unsigned disk)
+{
+    char name[16];
+    snprintf(name, sizeof name, "disk%u", disk);
+    for (unsigned i = 0; i < m->overlays; i++)
+        if (!strcmp(m->overlay[i]->name, name))
+            return m->overlay[i];
+    return NULL;
+}
+
+static void append_changes(const struct overlay *o, struct buffer *out)
+{
+    char text[NUMBER_TEXT];
+    uint64_t pages = 0;
+    if (!o)
+        return;
+    if (o->pages > PAGES_COUNTED) {
+        number_format_size(overlay_dirty_bytes(o), text);
+        buffer_printf(out, ", %s written since the last checkpoint", text);
+        return;
+    }
+    for (uint64_t i = 0; i < o->pages; i++)
+        pages += overlay_page(o, i) != NULL;
+    number_format_size(pages * OVERLAY_PAGE_SIZE, text);
+    buffer_printf(out, ", %s written", text);
+}
+
+static void append_identity(const struct disk_identity *id, struct buffer *out)
+{
+    struct tm date;
+    char text[32];
+    time_t seconds = (time_t)(id->mtime_ns / 1000000000u);
+    if (!gmtime_r(&seconds, &date) || !strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &date))
+        strcpy(text, "unknown");
+    buffer_printf(out,
+                  "        image of %" PRIu64 " bytes, changed %s, inode %" PRIu64
+                  " on device %#" PRIx64 "\n",
+                  id->size, text, id->inode, id->device);
+}
+
+void commands_info_disks(const struct command_context *c, const char *argument, struct buffer *out)
+{
+    (void)argument;
+    unsigned count = disk_count(c);
+    for (unsigned i = 0; i < count; i++) {
+        struct disk_identity identity = disk_images_identity(c->disks, i);
+        char size[NUMBER_TEXT];
+        number_format_size(disk_images_bytes(c->disks, i), size);
+        bool read_only = c->disk_read_only && c->disk_read_only[i];
+        buffer_printf(out, "disk %u: %s, %s%s", i, disk_images_path(c->disks, i), size,
+                      read_only ? ", read-only" : "");
+        append_changes(disk_overlay(timeline_machine(c->timeline), i), out);
+        buffer_append_byte(out, '\n');
+        append_identity(&identity, out);
+    }
+    if (!count)
+        buffer_append_string(out, "the machine has no disks: -drive file=FILE,format=raw\n");
+}
+
+/* "N OUT": what follows the number and blanks is the file's name. */
+static void export(const struct command_context *c, const char *argument, struct buffer *out)
+{
+    struct error err = ERROR_INIT;
+    char number[32], position[NUMBER_TEXT], size[NUMBER_TEXT];
+    size_t digits = strcspn(argument, " \t");
+    uint64_t disk;
+    snprintf(number, sizeof number, "%.*s", (int)digits, argument);
+    const char *path = argument + digits + strspn(argument + digits, " \t");
+    if (!*path || digits >= sizeof number || !number_parse(number, &disk)) {
+        buffer_append_string(out, "write disk export N OUT: a disk's number and a file's name\n");
+        return;
+    }
+    if (disk >= disk_count(c)) {
+        buffer_printf(out, "there is no disk %" PRIu64 ": `disk` lists them\n", disk);
+        return;
+    }
+    if (!disk_images_export(c->disks, (unsigned)disk, timeline_machine(c->timeline), path, &err)) {
+        buffer_printf(out, "%s\n", err.message);
+        return;
+    }
+    number_format_size(disk_images_bytes(c->disks, (unsigned)disk), size);
+    number_format(timeline_position(c->timeline), position);
+    buffer_printf(out, "disk %" PRIu64 " as of position %s is in %s, %s\n", disk, position, path,
+                  size);
+}
+
+void commands_disk(const struct command_context *c, const char *argument, struct buffer *out)
+{
+    size_t size = strcspn(argument, " \t");
+    if (!size)
+        commands_info_disks(c, argument, out);
+    else if (size <= strlen("export") && !memcmp(argument, "export", size))
+        export(c, argument + size + strspn(argument + size, " \t"), out);
+    else
+        buffer_printf(out, "`%.80s` is not possible: write disk, or disk export N OUT\n", argument);
+}
+
+/* ---- networks ---- */
+
+void commands_info_networks(const struct command_context *c, const char *argument,
+                            struct buffer *out)
+{
+    (void)argument;
+    struct network_counters n;
+    unsigned count = 0;
+    while (c->network && c->network(c->network_ctx, count, &n))
+        buffer_printf(out,
+                      "network %u: %" PRIu64 " packets to the guest, %" PRIu64 " from it; %" PRIu64
+                      " dropped for want of buffers, %" PRIu64 " refused\n",
+                      count++, n.in, n.out, n.dropped, n.refused);
+    if (!count)
+        buffer_append_string(out, "the machine has no network: -netdev, -nic\n");
+}
