@@ -35,9 +35,9 @@ uint64_t player_next_position(const struct player *p);
  * MACHINE_HALTED, whatever state.halt says, and the position may be past the one in the message.
  * MACHINE_LIMIT: it stands at `until`, or behind a step of machine->step_cpu made in this call,
  * with all events stamped <= its position delivered, no further idle time passed but what those
- * need; `next` belongs to this state. MACHINE_HIT: before the step that is hit; events stamped with its position are
- * delivered. The idle time before that step has passed when warped_at is the position: the state is
- * then not that of MACHINE_LIMIT there. */
+ * need; `next` belongs to this state. MACHINE_HIT: before the step that is hit; events stamped with
+ * its position are delivered. The idle time before that step has passed when warped_at is the
+ * position: the state is then not that of MACHINE_LIMIT there. */
 enum machine_stop player_run(struct player *p, uint64_t until);
 
 #endif
