@@ -37,30 +37,32 @@ void spill_free(struct spill *s)
     free(s);
 }
 
+static const char *folder(void)
+{
+    const char *chosen = getenv("TMPDIR");
+    return chosen && *chosen ? chosen : "/var/tmp";
+}
+
 static void *fail(struct spill *s, const char *what, int error)
 {
-    const char *folder = getenv("TMPDIR");
     s->failed = true;
-    snprintf(s->failure, sizeof s->failure, "%s in %s: %s", what,
-             folder && *folder ? folder : "/var/tmp", strerror(error));
+    snprintf(s->failure, sizeof s->failure, "%s in %s: %s", what, folder(), strerror(error));
     return NULL;
 }
 
-static bool make_file(struct spill *s)
+/* A file without a name; -1: errno says why. */
+static int make_file(void)
 {
-    const char *folder = getenv("TMPDIR");
     char path[4096];
-    int size =
-        snprintf(path, sizeof path, "%s/backstep-XXXXXX", folder && *folder ? folder : "/var/tmp");
+    int size = snprintf(path, sizeof path, "%s/backstep-XXXXXX", folder());
     if (size >= (int)sizeof path) {
         errno = ENAMETOOLONG;
-        return false;
+        return -1;
     }
-    s->fd = mkostemp(path, O_CLOEXEC);
-    if (s->fd < 0)
-        return false;
-    unlink(path);
-    return true;
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
 }
 
 /* Address space of a piece, aligned to its size. */
@@ -94,7 +96,9 @@ static size_t free_place(struct spill *s)
 
 void *spill_take(struct spill *s)
 {
-    if (s->fd < 0 && !make_file(s))
+    if (s->fd < 0)
+        s->fd = make_file();
+    if (s->fd < 0)
         return fail(s, "no file", errno);
     size_t place = free_place(s);
     off_t offset = (off_t)place * SPILL_PIECE;
@@ -134,6 +138,13 @@ void spill_rest(void *piece)
     madvise(piece, SPILL_PIECE, MADV_DONTNEED);
 }
 
+void spill_rest_all(struct spill *s)
+{
+    for (size_t i = 0; i < s->places; i++)
+        if (s->at[i])
+            spill_rest(s->at[i]);
+}
+
 const char *spill_failure(const struct spill *s)
 {
     return s->failed ? s->failure : NULL;
@@ -142,4 +153,38 @@ const char *spill_failure(const struct spill *s)
 size_t spill_bytes(const struct spill *s)
 {
     return s->used * SPILL_PIECE;
+}
+
+/* ---- areas ---- */
+
+static void *map_file(size_t size)
+{
+    int fd = make_file();
+    if (fd < 0)
+        return NULL;
+    void *area = posix_fallocate(fd, 0, (off_t)size)
+                     ? MAP_FAILED
+                     : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return area == MAP_FAILED ? NULL : area;
+}
+
+void *spill_area_new(size_t size)
+{
+    void *area = map_file(size);
+    if (area)
+        return area;
+    area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return area == MAP_FAILED ? NULL : area;
+}
+
+void spill_area_free(void *area, size_t size)
+{
+    munmap(area, size);
+}
+
+/* Shared mappings keep their contents, those without a file too. */
+void spill_area_rest(void *area, size_t size)
+{
+    madvise(area, size, MADV_DONTNEED);
 }

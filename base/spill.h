@@ -22,9 +22,18 @@ void spill_give(struct spill *s, void *piece);
 /* Nobody will use the piece for now: its pages leave this process's memory, and come back when they
  * are touched. */
 void spill_rest(void *piece);
+/* The same for all pieces. */
+void spill_rest_all(struct spill *s);
 /* Why the last spill_take gave nothing: a line that names the folder; NULL: it gave. */
 const char *spill_failure(const struct spill *s);
 /* Bytes of the pieces in use. */
 size_t spill_bytes(const struct spill *s);
+
+/* A single area of any size in a file of its own, for what is seldom looked at: zeroed, for
+ * spill_area_free. In memory where there is no room in a file; NULL when there is none either. */
+void *spill_area_new(size_t size);
+void spill_area_free(void *area, size_t size);
+/* As spill_rest; an area in memory stays. */
+void spill_area_rest(void *area, size_t size);
 
 #endif

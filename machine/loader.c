@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/endian.h"
 #include "base/log.h"
+#include "base/spill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,8 @@ void images_init(struct images *images)
 void images_fini(struct images *images)
 {
     for (size_t i = 0; i < images->count; i++)
-        free(images->segment[i].bytes);
+        if (images->segment[i].size)
+            spill_area_free(images->segment[i].bytes, images->segment[i].size);
     free(images->segment);
     *images = (struct images){0};
 }
@@ -37,11 +39,13 @@ static bool append(struct images *images, const char *name, uint64_t pa, const v
     if (images->count == IMAGE_SEGMENTS)
         return error_set(err, ERROR_FORMAT, "%s: more than %u segments to load", name,
                          IMAGE_SEGMENTS);
-    uint8_t *copy = malloc(size ? size : 1);
-    if (!copy)
+    uint8_t *copy = size ? spill_area_new(size) : NULL;
+    if (size && !copy)
         return error_set(err, ERROR_MEMORY, "%s: no memory for %" PRIu64 " bytes", name, size);
-    if (size)
+    if (size) {
         memcpy(copy, bytes, size);
+        spill_area_rest(copy, size);
+    }
     images->segment = mem_grow(images->segment, images->count + 1, sizeof *images->segment);
     images->segment[images->count++] = (struct image_segment){pa, copy, size, mem_size};
     return true;
@@ -328,6 +332,8 @@ void images_write(const struct images *images, struct ram *ram)
     for (size_t i = 0; i < images->count; i++) {
         const struct image_segment *s = &images->segment[i];
         ram_write(ram, s->pa, s->bytes, s->size);
+        if (s->size)
+            spill_area_rest(s->bytes, s->size);
         write_zeroes(ram, s->pa + s->size, s->mem_size - s->size);
     }
 }

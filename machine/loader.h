@@ -10,7 +10,7 @@ enum { IMAGE_SEGMENTS = 64 };
 /* Bytes to write at a physical address at each reset. */
 struct image_segment {
     uint64_t pa;
-    uint8_t *bytes;    /* owned */
+    uint8_t *bytes;    /* owned, a spill_area; NULL when there are none */
     uint64_t size;     /* of bytes */
     uint64_t mem_size; /* at least size; the rest is zeroed */
 };

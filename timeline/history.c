@@ -23,6 +23,8 @@
 enum { APPROACH_MAX = 64, OVERHEAD_DIVISOR = 20 };
 /* Thinning leaves this many checkpoints, and as many budgets of frames in the file. */
 enum { KEPT_LEAST = 8, SPILL_SHARE = 4 };
+/* Looks at the budget between two times that frames in the file, looked at since, leave memory. */
+enum { REST_TURNS = 1024 };
 #define DEFAULT_SPACING_NS 25000000ull
 
 /* ---- the list ---- */
@@ -319,6 +321,8 @@ void history_thin(struct timeline *tl)
         else if (h->entries <= KEPT_LEAST || !drop_automatic(tl))
             break;
     }
+    if (pagestore_spilled(tl->snapshots.store) && ++h->thinned % REST_TURNS == 0)
+        spill_rest_all(tl->spill);
     pagestore_set_spilling(tl->snapshots.store,
                            history_bytes(tl) > tl->options.budget - tl->options.budget / 8);
 }

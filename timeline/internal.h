@@ -30,6 +30,7 @@ struct history {
     struct mark *mark; /* ascending by position */
     size_t marks, mark_capacity;
     size_t bytes;     /* of checkpoints and summaries, without frames */
+    uint64_t thinned; /* looks at the budget so far */
     uint64_t born;    /* approach checkpoints made so far */
     uint64_t cost_ns; /* processor time run since the newest automatic checkpoint */
     uint64_t take_ns; /* processor time the last one took */

@@ -67,3 +67,18 @@ Test(spill, says_why_there_is_no_room)
     cr_assert_null(spill_failure(s));
     spill_free(s);
 }
+
+Test(spill, an_area_of_any_size_in_a_file_or_in_memory)
+{
+    enum { SIZE = 3 * SPILL_PIECE + 4711 };
+    for (int in_memory = 0; in_memory < 2; in_memory++) {
+        setenv("TMPDIR", in_memory ? "/nonexistent/folder" : "/var/tmp", 1);
+        uint8_t *area = spill_area_new(SIZE);
+        cr_assert_not_null(area);
+        cr_assert(area[0] == 0 && !memcmp(area, area + 1, SIZE - 1));
+        memset(area, 0x5a, SIZE);
+        spill_area_rest(area, SIZE);
+        cr_assert(area[0] == 0x5a && !memcmp(area, area + 1, SIZE - 1));
+        spill_area_free(area, SIZE);
+    }
+}
