@@ -205,6 +205,14 @@ void checkpoint_free(struct snapshots *s, struct checkpoint *c)
     free(c);
 }
 
+uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c)
+{
+    uint64_t frames = pageroot_frames(c->ram);
+    for (unsigned i = 0; i < s->machine->overlays; i++)
+        frames += pageroot_frames(c->overlay[i]);
+    return frames;
+}
+
 size_t checkpoint_bytes(const struct checkpoint *c)
 {
     return sizeof *c + c->state_size;

@@ -55,6 +55,8 @@ void snapshots_digest(const struct snapshots *s, struct digest *digest);
 size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t limit,
                       struct buffer *out);
 void checkpoint_free(struct snapshots *s, struct checkpoint *c);
+/* Pages its trees hold, shared with other checkpoints or not. */
+uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c);
 /* Host memory of the checkpoint itself without its frames, in bytes. */
 size_t checkpoint_bytes(const struct checkpoint *c);
 

@@ -28,6 +28,7 @@ struct node {
 struct pageroot {
     struct node *top;
     uint64_t pages;
+    uint64_t frames; /* pages that are there */
     unsigned top_level;
     uint32_t refs;
 };
@@ -38,7 +39,7 @@ struct pagestore {
     struct frame *zeroes; /* the only frame of zeroes; NULL: there is none at the moment */
     struct pool bytes;    /* of frames */
     struct pool spilled;  /* of frames that did not fit in memory */
-    bool spilling;        /* new frames go to the file */
+    size_t memory;        /* bytes of frames in memory from which on new ones go to the file */
     struct pool frames;   /* struct frame */
     struct pool nodes;
 };
@@ -46,6 +47,7 @@ struct pagestore {
 struct pagestore *pagestore_new(struct spill *spill)
 {
     struct pagestore *s = mem_new(1, sizeof *s);
+    s->memory = SIZE_MAX;
     pool_init(&s->bytes, RAM_PAGE_SIZE, NULL);
     pool_init(&s->spilled, RAM_PAGE_SIZE, spill);
     pool_init(&s->frames, sizeof(struct frame), NULL);
@@ -80,14 +82,19 @@ size_t pagestore_reserved(const struct pagestore *s)
            (s->bytes.slabs + s->frames.slabs + s->nodes.slabs) * POOL_SLAB_SIZE;
 }
 
+size_t pagestore_frame_bytes(const struct pagestore *s)
+{
+    return pool_bytes(&s->bytes);
+}
+
 size_t pagestore_spilled(const struct pagestore *s)
 {
     return pool_bytes(&s->spilled);
 }
 
-void pagestore_set_spilling(struct pagestore *s, bool on)
+void pagestore_set_memory(struct pagestore *s, size_t bytes)
 {
-    s->spilling = on && s->spilled.spill;
+    s->memory = bytes;
 }
 
 /* Frames. */
@@ -114,7 +121,8 @@ static struct frame *frame_new(struct pagestore *s, const uint8_t *page)
         return s->zeroes;
     }
     struct frame *f = pool_take(&s->frames);
-    f->bytes = s->spilling ? pool_take(&s->spilled) : NULL;
+    bool spill = s->spilled.spill && pool_bytes(&s->bytes) >= s->memory;
+    f->bytes = spill ? pool_take(&s->spilled) : NULL;
     f->spilled = f->bytes != NULL;
     if (!f->spilled)
         f->bytes = pool_take(&s->bytes);
@@ -248,10 +256,11 @@ static unsigned levels_above(uint64_t pages)
     return level;
 }
 
-static struct pageroot *root_new(struct pagestore *s, struct node *top, uint64_t pages)
+static struct pageroot *root_new(struct pagestore *s, struct node *top, uint64_t pages,
+                                 uint64_t frames)
 {
     struct pageroot *root = mem_new(1, sizeof *root);
-    *root = (struct pageroot){top, pages, levels_above(pages), 1};
+    *root = (struct pageroot){top, pages, frames, levels_above(pages), 1};
     s->roots++;
     return root;
 }
@@ -259,7 +268,7 @@ static struct pageroot *root_new(struct pagestore *s, struct node *top, uint64_t
 struct pageroot *pageroot_empty(struct pagestore *s, uint64_t pages)
 {
     check(pages > 0 && pages <= (uint64_t)UINT32_MAX + 1, "%" PRIu64 " pages", pages);
-    return root_new(s, NULL, pages);
+    return root_new(s, NULL, pages, 0);
 }
 
 struct pageroot *pageroot_ref(struct pageroot *root)
@@ -282,6 +291,11 @@ uint64_t pageroot_digest(const struct pageroot *root)
     return root->top ? root->top->digest : 0;
 }
 
+uint64_t pageroot_frames(const struct pageroot *root)
+{
+    return root->frames;
+}
+
 const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page)
 {
     const struct frame *f = find(root, page);
@@ -293,13 +307,14 @@ struct making {
     struct pagestore *store;
     struct pageroot *base;
     struct node *top;
+    uint64_t frames;
 };
 
 static struct making make_from(struct pagestore *s, struct pageroot *base)
 {
     s->captures++;
     ref_child(base->top, base->top_level + 1);
-    return (struct making){s, base, base->top};
+    return (struct making){s, base, base->top, base->frames};
 }
 
 /* `bytes` NULL: the page goes. */
@@ -311,12 +326,13 @@ static void make_page(struct making *m, uint64_t page, const uint8_t *bytes)
     struct change c = {.page = page, .frame = bytes ? frame_new(m->store, bytes) : NULL};
     c.digest = frame_digest(page, c.frame) - frame_digest(page, old);
     m->top = node_put(m->store, m->top, m->base->top_level, &c);
+    m->frames += (bytes != NULL) - (uint64_t)(old != NULL);
 }
 
 static struct pageroot *make_done(struct making *m)
 {
     if (m->top != m->base->top)
-        return root_new(m->store, m->top, m->base->pages);
+        return root_new(m->store, m->top, m->base->pages, m->frames);
     node_unref(m->store, m->top, m->base->top_level);
     return pageroot_ref(m->base);
 }

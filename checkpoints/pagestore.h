@@ -26,10 +26,11 @@ size_t pagestore_bytes(const struct pagestore *s);
  * few slabs more than its highest value so far. Cost: constant. */
 size_t pagestore_reserved(const struct pagestore *s);
 
-/* Whether new frames go to the file; when it has no room they stay in memory all the same, and
- * spill_failure tells. */
-void pagestore_set_spilling(struct pagestore *s, bool on);
-/* What frames in the file take, in bytes. */
+/* From so many bytes of frames in memory on, new ones go to the file; when that has no room they
+ * stay in memory all the same, and spill_failure tells. No limit at first. */
+void pagestore_set_memory(struct pagestore *s, size_t bytes);
+/* What the contents of frames take in memory, and in the file, in bytes. */
+size_t pagestore_frame_bytes(const struct pagestore *s);
 size_t pagestore_spilled(const struct pagestore *s);
 
 /* The tree of `pages` pages (at most 2^32) with nothing in it. Trees that meet in a call below have
@@ -63,6 +64,8 @@ void pagestore_restore(const struct pageroot *base, const struct pageroot *to, s
  * go to `pages`, ascending. Cost: the differing part. */
 size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_t *pages,
                      size_t limit);
+/* How many pages are there. Cost: constant. */
+uint64_t pageroot_frames(const struct pageroot *root);
 /* The 4096 bytes of a page, NULL when it is not there. They live as long as the tree. */
 const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page);
 

@@ -9,7 +9,7 @@
  * last stops were. A mark (position, log index, digest) stays of each that goes.
  *
  * What cannot be thinned away (the state of the guest itself, when it has touched more memory or
- * disk than the budget allows) goes to a file: near the budget new page frames are spilled. When
+ * disk than the budget allows) goes to a file: near the budget new page frames do. When
  * the file has no room either, the machine is stopped (history_full). */
 #include "timeline/internal.h"
 
@@ -21,8 +21,9 @@
 #include <string.h>
 
 enum { APPROACH_MAX = 64, OVERHEAD_DIVISOR = 20 };
-/* Thinning leaves this many checkpoints, and as many budgets of frames in the file. */
-enum { KEPT_LEAST = 8, SPILL_SHARE = 4 };
+/* Thinning leaves so many checkpoints, and a part of the budget for what comes until the next look.
+ */
+enum { KEPT_LEAST = 8, GROWTH_SHARE = 16, DIRTY_SHARE = 64 };
 /* Looks at the budget between two times that frames in the file, looked at since, leave memory. */
 enum { REST_TURNS = 1024 };
 #define DEFAULT_SPACING_NS 25000000ull
@@ -149,14 +150,30 @@ uint64_t history_next_take(const struct timeline *tl)
     return h->entry[h->entries - 1].checkpoint->position + tl->options.spacing_steps;
 }
 
-void history_take_if_due(struct timeline *tl)
+static size_t dirty_overlay_bytes(const struct machine *m)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < m->overlays; i++)
+        bytes += overlay_dirty_bytes(m->overlay[i]);
+    return bytes;
+}
+
+/* What was written to disks becomes frames, which may go to the file, before it is in the way. */
+static bool is_due(const struct timeline *tl)
 {
     const struct history *h = &tl->history;
+    if (tl->options.spacing_steps)
+        return tl->tip >= history_next_take(tl);
+    if (dirty_overlay_bytes(tl->m) > tl->options.budget / DIRTY_SHARE)
+        return true;
+    return h->cost_ns >= tl->options.spacing_ns && h->cost_ns >= h->take_ns * OVERHEAD_DIVISOR;
+}
+
+void history_take_if_due(struct timeline *tl)
+{
     if (tl->options.checkpoints_off)
         return;
-    if (tl->options.spacing_steps
-            ? tl->tip >= history_next_take(tl)
-            : h->cost_ns >= tl->options.spacing_ns && h->cost_ns >= h->take_ns * OVERHEAD_DIVISOR)
+    if (is_due(tl))
         take_automatic(tl);
     else
         history_thin(tl); /* the log grows without checkpoints too */
@@ -267,19 +284,11 @@ bool history_may_hit(const struct timeline *tl, const struct entry *entry)
 
 /* ---- the budget ---- */
 
-static size_t overlay_bytes(const struct machine *m)
-{
-    size_t bytes = 0;
-    for (unsigned i = 0; i < m->overlays; i++)
-        bytes += overlay_dirty_bytes(m->overlay[i]);
-    return bytes;
-}
-
 size_t history_bytes(const struct timeline *tl)
 {
     const struct history *h = &tl->history;
     return pagestore_bytes(tl->snapshots.store) + h->bytes + h->mark_capacity * sizeof *h->mark +
-           log_bytes(tl->log) + disk_reads_bytes(tl->reads) + overlay_bytes(tl->m);
+           log_bytes(tl->log) + disk_reads_bytes(tl->reads) + dirty_overlay_bytes(tl->m);
 }
 
 /* Drop one automatic checkpoint; its interval joins the one before. False: none may go. */
@@ -305,11 +314,33 @@ static bool drop_automatic(struct timeline *tl)
     return true;
 }
 
-/* Too much memory, or so much in the file that is there only because it was kept. */
+/* What memory and file may hold together: the budget, but for a little room to grow, or what cannot
+ * be thinned away, the first state and the newest, and half a budget of history. */
+static size_t allowance(const struct timeline *tl)
+{
+    const struct history *h = &tl->history;
+    size_t usual = tl->options.budget - tl->options.budget / GROWTH_SHARE;
+    if (!h->entries)
+        return usual;
+    uint64_t frames = checkpoint_frames(&tl->snapshots, h->entry[0].checkpoint) +
+                      checkpoint_frames(&tl->snapshots, h->entry[h->entries - 1].checkpoint);
+    size_t needed = frames * RAM_PAGE_SIZE + tl->options.budget / 2;
+    return needed > usual ? needed : usual;
+}
+
 static bool over_budget(const struct timeline *tl)
 {
-    return history_bytes(tl) > tl->options.budget ||
-           pagestore_spilled(tl->snapshots.store) / SPILL_SHARE > tl->options.budget;
+    size_t memory = history_bytes(tl);
+    return memory > tl->options.budget ||
+           memory + pagestore_spilled(tl->snapshots.store) > allowance(tl);
+}
+
+/* Frames get what the rest leaves of the budget. */
+static void set_frame_memory(struct timeline *tl)
+{
+    size_t usual = tl->options.budget - tl->options.budget / GROWTH_SHARE;
+    size_t other = history_bytes(tl) - pagestore_frame_bytes(tl->snapshots.store);
+    pagestore_set_memory(tl->snapshots.store, usual > other ? usual - other : 0);
 }
 
 void history_thin(struct timeline *tl)
@@ -321,10 +352,9 @@ void history_thin(struct timeline *tl)
         else if (h->entries <= KEPT_LEAST || !drop_automatic(tl))
             break;
     }
+    set_frame_memory(tl);
     if (pagestore_spilled(tl->snapshots.store) && ++h->thinned % REST_TURNS == 0)
         spill_rest_all(tl->spill);
-    pagestore_set_spilling(tl->snapshots.store,
-                           history_bytes(tl) > tl->options.budget - tl->options.budget / 8);
 }
 
 const char *history_full(const struct timeline *tl)
@@ -338,6 +368,7 @@ void history_init(struct timeline *tl)
 {
     if (!tl->options.spacing_ns)
         tl->options.spacing_ns = DEFAULT_SPACING_NS;
+    set_frame_memory(tl);
     take_automatic(tl);
 }
 

@@ -133,7 +133,7 @@ class Long(Session):
         self.check(["intervals", "ends=10", "pieces", "drops", "restores=200", "in-flight=20", "walk=100"], harts=2)
 
     def test_four_harts_under_memory_pressure(self):
-        said = self.check(["intervals", "ends=10", "pieces", "drops", "restores=200", "in-flight=20", "walk=100"],
+        said = self.check(["intervals", "ends=10", "pieces", "drops", "restores=200", "in-flight=20", "walk=30"],
                           harts=4, arguments=["--memory-budget", "32M"])
         self.assertGreater(int(re.search(r"spilled (\d+)", said)[1]), 0)
 
