@@ -123,6 +123,10 @@ static const struct virtio_ops virtio_net_ops = {
     .input = virtio_net_input,
 };
 
+/* By the network's index. */
+static const char *const name[] = {"virtio-net0", "virtio-net1", "virtio-net2", "virtio-net3",
+                                   "virtio-net4", "virtio-net5", "virtio-net6", "virtio-net7"};
+
 void virtio_net_init(struct virtio_net *n, struct machine *m,
                      const struct virtio_net_config *config)
 {
@@ -132,7 +136,7 @@ void virtio_net_init(struct virtio_net *n, struct machine *m,
                                 .machine = m,
                                 .ops = &virtio_net_ops,
                                 .ctx = n,
-                                .name = "virtio-net",
+                                .name = name[config->channel - CHANNEL_NET0],
                                 .irq = config->irq};
     virtio_mmio_init(&n->virtio, config->base, config->size, &virtio_net_fields, &n->state);
 }
