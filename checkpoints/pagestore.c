@@ -113,7 +113,7 @@ static bool holds(const struct frame *f, const uint8_t *page)
 }
 
 /* Pages of zeroes, which an overlay may have, are one frame: a discarded disk costs only nodes. */
-static struct frame *frame_new(struct pagestore *s, const uint8_t *page)
+static struct frame *frame_new(struct pagestore *s, const uint8_t *page, uint64_t hash)
 {
     bool zero = is_zero(page);
     if (zero && s->zeroes) {
@@ -127,7 +127,7 @@ static struct frame *frame_new(struct pagestore *s, const uint8_t *page)
     if (!f->spilled)
         f->bytes = pool_take(&s->bytes);
     memcpy(f->bytes, page, RAM_PAGE_SIZE);
-    f->hash = hash_bytes(f->bytes, RAM_PAGE_SIZE, 0);
+    f->hash = hash;
     f->refs = 1;
     if (zero)
         s->zeroes = f;
@@ -317,13 +317,14 @@ static struct making make_from(struct pagestore *s, struct pageroot *base)
     return (struct making){s, base, base->top, base->frames};
 }
 
-/* `bytes` NULL: the page goes. */
+/* `bytes` NULL: the page goes. Hashes are compared first: the old content may be in a file. */
 static void make_page(struct making *m, uint64_t page, const uint8_t *bytes)
 {
     const struct frame *old = find(m->base, page);
-    if (bytes ? old && holds(old, bytes) : !old)
+    uint64_t hash = bytes ? hash_bytes(bytes, RAM_PAGE_SIZE, 0) : 0;
+    if (bytes ? old && old->hash == hash && holds(old, bytes) : !old)
         return;
-    struct change c = {.page = page, .frame = bytes ? frame_new(m->store, bytes) : NULL};
+    struct change c = {.page = page, .frame = bytes ? frame_new(m->store, bytes, hash) : NULL};
     c.digest = frame_digest(page, c.frame) - frame_digest(page, old);
     m->top = node_put(m->store, m->top, m->base->top_level, &c);
     m->frames += (bytes != NULL) - (uint64_t)(old != NULL);

@@ -10,9 +10,12 @@
 /* A slab is aligned to its size: the slab of an object is its address rounded down. */
 struct pool_slab {
     struct pool_slab *next, *previous; /* in pool->partial */
-    struct free_object {
-        struct free_object *next;
-    } * free;
+    union {
+        struct free_object {
+            struct free_object *next;
+        } * free;          /* memory: a list through the objects */
+        uint64_t taken[4]; /* file: a bit for each, so that giving one back does not touch it */
+    } u;
     size_t used;
 };
 
@@ -62,22 +65,29 @@ static size_t first_object(const struct pool *p)
                                                                                     : SLAB_HEADER;
 }
 
+static size_t objects_in_slab(const struct pool *p)
+{
+    return (POOL_SLAB_SIZE - first_object(p)) / p->object_size;
+}
+
+static void *object_at(const struct pool *p, struct pool_slab *slab, size_t i)
+{
+    return (uint8_t *)slab + first_object(p) + i * p->object_size;
+}
+
 static struct pool_slab *slab_new(struct pool *p)
 {
     struct pool_slab *slab = p->spill ? spill_take(p->spill) : map_aligned();
     if (!slab)
         return NULL;
     *slab = (struct pool_slab){0};
-    size_t first = first_object(p);
-    size_t count = (POOL_SLAB_SIZE - first) / p->object_size;
     /* From the last to the first, so that they are handed out in ascending order. */
-    for (size_t i = count; i-- > 0;) {
-        struct free_object *object =
-            (struct free_object *)((uint8_t *)slab + first + i * p->object_size);
-        object->next = slab->free;
-        slab->free = object;
+    for (size_t i = p->spill ? 0 : objects_in_slab(p); i-- > 0;) {
+        struct free_object *object = object_at(p, slab, i);
+        object->next = slab->u.free;
+        slab->u.free = object;
     }
-    poison((uint8_t *)slab + first, POOL_SLAB_SIZE - first);
+    poison(object_at(p, slab, 0), POOL_SLAB_SIZE - first_object(p));
     p->slabs++;
     return slab;
 }
@@ -117,6 +127,7 @@ void pool_init(struct pool *p, size_t object_size, struct spill *spill)
               object_size <= POOL_SLAB_SIZE / 2,
           "objects of %zu bytes", object_size);
     *p = (struct pool){.object_size = object_size, .spill = spill};
+    check(!spill || objects_in_slab(p) <= 256, "%zu objects in a slab", objects_in_slab(p));
 }
 
 void pool_fini(struct pool *p)
@@ -125,6 +136,36 @@ void pool_fini(struct pool *p)
     if (p->spare)
         slab_free(p, p->spare);
     *p = (struct pool){0};
+}
+
+static void *take_from(const struct pool *p, struct pool_slab *slab)
+{
+    void *object = slab->u.free;
+    if (p->spill) {
+        size_t i = 0;
+        while (slab->u.taken[i / 64] >> i % 64 & 1)
+            i++;
+        slab->u.taken[i / 64] |= UINT64_C(1) << i % 64;
+        object = object_at(p, slab, i);
+    }
+    unpoison(object, p->object_size);
+    if (!p->spill)
+        slab->u.free = ((struct free_object *)object)->next;
+    slab->used++;
+    return object;
+}
+
+static void give_to(const struct pool *p, struct pool_slab *slab, void *object)
+{
+    if (p->spill) {
+        size_t i = (size_t)((uint8_t *)object - (uint8_t *)object_at(p, slab, 0)) / p->object_size;
+        slab->u.taken[i / 64] &= ~(UINT64_C(1) << i % 64);
+    } else {
+        ((struct free_object *)object)->next = slab->u.free;
+        slab->u.free = object;
+    }
+    poison(object, p->object_size);
+    slab->used--;
 }
 
 void *pool_take(struct pool *p)
@@ -137,11 +178,8 @@ void *pool_take(struct pool *p)
         p->spare = NULL;
     }
     struct pool_slab *slab = p->partial;
-    struct free_object *object = slab->free;
-    unpoison(object, p->object_size);
-    slab->free = object->next;
-    slab->used++;
-    if (!slab->free) {
+    void *object = take_from(p, slab);
+    if (slab->used == objects_in_slab(p)) {
         unlink_partial(p, slab);
         if (p->spill)
             spill_rest(slab);
@@ -154,13 +192,9 @@ void pool_give(struct pool *p, void *object)
 {
     struct pool_slab *slab = slab_of(object);
     check(slab->used && p->used, "an object of %zu bytes given back twice", p->object_size);
-    struct free_object *freed = object;
-    if (!slab->free)
+    if (slab->used == objects_in_slab(p))
         link_partial(p, slab);
-    freed->next = slab->free;
-    slab->free = freed;
-    poison(object, p->object_size);
-    slab->used--;
+    give_to(p, slab, object);
     p->used--;
     if (slab->used)
         return;

@@ -6,23 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Code that jumps to each offset of a page makes a hundred times as much of it as code usually
- * does: the chunks have a limit of their own. */
-enum { CHUNK_BYTES = 16384, MAX_PAGES = 8192, MAX_CHUNKS = 16384 };
+/* Chunks grow with what a page already has: most have little code, and code that jumps to each
+ * offset of a page makes a hundred times as much of it. */
+enum { CHUNK_LEAST = 2048, CHUNK_MOST = 16384 };
+/* Of all decoded code together; then it is made anew. */
+#define CODE_MOST ((size_t)40 << 20)
 
 struct code_chunk {
     struct code_chunk *next;
-    size_t used;
-    _Alignas(16) uint8_t bytes[CHUNK_BYTES];
+    size_t size, used; /* of bytes */
+    _Alignas(16) uint8_t bytes[];
 };
 
 /* ---- pages ---- */
 
 static struct code_page *page_new(struct riscv_shared *shared, uint64_t page)
 {
-    if (shared->pages == MAX_PAGES)
-        code_drop_all(shared);
     struct code_page *cp = mem_new(1, sizeof *cp);
+    shared->code_bytes += sizeof *cp;
     cp->page = page;
     cp->index = shared->pages;
     if (shared->pages == shared->capacity) {
@@ -39,10 +40,11 @@ static void page_free(struct riscv_shared *shared, struct code_page *cp)
 {
     while (cp->chunks) {
         struct code_chunk *next = cp->chunks->next;
+        shared->code_bytes -= cp->chunks->size;
         free(cp->chunks);
         cp->chunks = next;
-        shared->chunks--;
     }
+    shared->code_bytes -= sizeof *cp;
     free(cp);
 }
 
@@ -185,14 +187,22 @@ static void finish(struct builder *b, struct block *block, uint16_t *offset)
     memcpy(block->op, b->op, b->ops * sizeof *b->op);
 }
 
+static size_t next_chunk_size(const struct code_page *cp)
+{
+    size_t size = cp->chunks ? 2 * cp->chunks->size : CHUNK_LEAST;
+    return size < CHUNK_MOST ? size : CHUNK_MOST;
+}
+
 static void *allocate(struct riscv_shared *shared, struct code_page *cp, size_t size)
 {
     size = (size + 15) & ~(size_t)15;
-    if (!cp->chunks || cp->chunks->used + size > CHUNK_BYTES) {
-        struct code_chunk *chunk = mem_new(1, sizeof *chunk);
+    if (!cp->chunks || cp->chunks->used + size > cp->chunks->size) {
+        size_t bytes = next_chunk_size(cp);
+        struct code_chunk *chunk = mem_new(1, sizeof *chunk + bytes);
         chunk->next = cp->chunks;
+        chunk->size = bytes;
         cp->chunks = chunk;
-        shared->chunks++;
+        shared->code_bytes += bytes;
     }
     void *memory = cp->chunks->bytes + cp->chunks->used;
     cp->chunks->used += size;
@@ -339,7 +349,7 @@ enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scrat
         return find_in_rom(h, pc, pa, scratch, block);
     struct riscv_shared *shared = h->shared;
     uint64_t page = ram_page(&h->m->ram, pa);
-    if (shared->chunks >= MAX_CHUNKS)
+    if (shared->code_bytes >= CODE_MOST)
         code_drop_all(shared);
     struct code_page *cp = shared->by_page[page];
     if (!cp)

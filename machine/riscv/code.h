@@ -35,7 +35,7 @@ struct riscv_shared {
     struct code_page **by_page; /* by RAM page number; NULL: no code */
     struct code_page **list;
     unsigned pages, capacity;
-    size_t chunks; /* of memory that pages have for their blocks, dropped ones included */
+    size_t code_bytes;           /* of memory for pages and their blocks, dropped ones included */
     struct code_page *graveyard; /* dropped, perhaps still running */
     uint64_t **tables; /* by RAM page number: bitmap of the used slots of a page table; see mmu.c */
     uint32_t *table_list; /* the pages with RAM_TABLE */

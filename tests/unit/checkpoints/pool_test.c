@@ -9,10 +9,10 @@
 #include <string.h>
 
 /* Random takes and gives; every object keeps what was written to it. */
-static void churn(size_t object_size, size_t most)
+static void churn(size_t object_size, size_t most, struct spill *spill)
 {
     struct pool pool;
-    pool_init(&pool, object_size, NULL);
+    pool_init(&pool, object_size, spill);
     uint8_t **object = mem_new(most, sizeof *object);
     uint64_t random = object_size;
     size_t wrong = 0, unaligned = 0;
@@ -47,9 +47,17 @@ static void churn(size_t object_size, size_t most)
 
 Test(pool, objects_keep_their_bytes)
 {
-    churn(24, 100000);
-    churn(152, 20000);
-    churn(4096, 2000);
+    churn(24, 100000, NULL);
+    churn(152, 20000, NULL);
+    churn(4096, 2000, NULL);
+}
+
+Test(pool, objects_in_a_file_keep_them_too)
+{
+    struct spill *spill = spill_new();
+    churn(4096, 2000, spill);
+    cr_expect_eq(spill_bytes(spill), 0);
+    spill_free(spill);
 }
 
 Test(pool, slabs_follow_use)
