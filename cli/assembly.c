@@ -37,6 +37,7 @@ static struct timeline *make_timeline(const struct assembly *a, const struct run
         .spacing_ns = o->spacing_ns,
         .spacing_steps = o->spacing_steps,
         .budget = o->budget,
+        .checkpoints_off = o->checkpoints_off,
         .warp = o->warp,
         .host = server_host(a->server),
     };

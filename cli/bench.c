@@ -1,5 +1,7 @@
 #include "cli/bench.h"
 
+#include "base/check.h"
+#include "cli/bench_linux.h"
 #include "cli/bench_qemu.h"
 #include "cli/bench_report.h"
 #include "cli/numbers.h"
@@ -9,15 +11,27 @@
 
 enum { EXIT_MEASURED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 
-enum { ROUNDS = 9, ROUNDS_QUICK = 3, ROUNDS_MOST = BENCH_SAMPLES, REPEATS = 3, REPEATS_QUICK = 1 };
+enum {
+    ROUNDS = 9,
+    ROUNDS_QUICK = 3,
+    ROUNDS_LINUX = 5,
+    ROUNDS_LINUX_QUICK = 1,
+    ROUNDS_MOST = BENCH_SAMPLES,
+    REPEATS = 3,
+    REPEATS_QUICK = 1
+};
 #define ROUND_SECONDS 0.4
 #define ROUND_SECONDS_QUICK 0.15
 #define STEPS_MOST UINT64_C(1000000000000)
 
 static const char usage[] =
     "usage: backstep bench [--quick] [--rounds N] [--steps N] [--json]\n"
+    "       backstep bench --linux [KERNEL INITRD] [--quick] [--rounds N] [--json]\n"
     "Measures speed forwards and backwards on five built-in guests, side by side with\n"
     "qemu-system-riscv64 where that is installed.\n"
+    "  --linux     on Debian's Linux instead: boot to power-off, what the log and the checkpoints\n"
+    "              take; KERNEL and INITRD are those that tests/guests/get-linux and\n"
+    "              tests/linux/initramfs.py have made, in $BACKSTEP_LINUX or build/deps/linux\n"
     "  --quick     fewer and shorter rounds\n"
     "  --rounds N  rounds of forward runs; the medians count (1 to 1000)\n"
     "  --steps N   steps of a round, instead of as many as take 0.4 s\n"
@@ -57,12 +71,18 @@ static bool parse_option(struct bench_options *o, char **argv, int argc, int *at
                          struct error *err)
 {
     bool taken;
+    if (argv[*at][0] != '-' && o->linux_guest && !o->initrd) {
+        *(o->kernel ? &o->initrd : &o->kernel) = argv[*at];
+        return true;
+    }
     if (argv[*at][0] != '-')
         return error_set(err, ERROR_USAGE, "`%.60s` is not understood", argv[*at]);
     if (is_flag(argv[*at], "quick"))
         return o->quick = true;
     if (is_flag(argv[*at], "json"))
         return o->json = true;
+    if (is_flag(argv[*at], "linux"))
+        return o->linux_guest = true;
     if (!take_number(argv, argc, at, "rounds", ROUNDS_MOST, rounds, &taken, err) || taken)
         return !err->code;
     if (!take_number(argv, argc, at, "steps", STEPS_MOST, &o->steps, &taken, err) || taken)
@@ -77,7 +97,13 @@ static bool parse_options(struct bench_options *o, int argc, char **argv, struct
     for (int i = 1; i < argc; i++)
         if (!parse_option(o, argv, argc, &i, &rounds, err))
             return false;
-    o->rounds = rounds ? (unsigned)rounds : o->quick ? ROUNDS_QUICK : ROUNDS;
+    if (o->kernel && !o->initrd)
+        return error_set(err, ERROR_USAGE, "--linux wants two files, KERNEL INITRD, or none");
+    if (o->linux_guest && o->steps)
+        return error_set(err, ERROR_USAGE, "--steps is not for --linux: its workload is fixed");
+    unsigned usual = o->linux_guest ? (o->quick ? ROUNDS_LINUX_QUICK : ROUNDS_LINUX)
+                                    : (o->quick ? ROUNDS_QUICK : ROUNDS);
+    o->rounds = rounds ? (unsigned)rounds : usual;
     o->round_seconds = o->quick ? ROUND_SECONDS_QUICK : ROUND_SECONDS;
     return true;
 }
@@ -127,42 +153,60 @@ static bool measure_latencies(struct bench_results *results, struct bench_host *
     return true;
 }
 
-static bool measure(struct bench_results *results, struct bench_host *host, struct error *err)
+/* False: a signal ends the bench. No QEMU is an empty text. */
+static bool find_qemu(struct bench_host *host, char *version, size_t size, struct error *err)
 {
-    if (!find_guests(results, err))
-        return false;
-    if (!bench_qemu_version(host, results->qemu, sizeof results->qemu) && host->signal)
+    if (!bench_qemu_version(host, version, size) && host->signal)
         return error_set(err, ERROR_IO, "interrupted");
-    return measure_speeds(results, host, err) && measure_latencies(results, host, err);
+    return true;
 }
 
-static void print(const struct bench_results *results)
+static bool run_guests(const struct bench_options *options, struct bench_host *host,
+                       struct error *err)
 {
-    bench_print_table(results, results->options.json ? stderr : stdout);
-    if (results->options.json)
-        bench_print_json(results, stdout);
+    struct bench_results *r = mem_new(1, sizeof *r);
+    r->options = *options;
+    bool good = find_guests(r, err) && find_qemu(host, r->qemu, sizeof r->qemu, err) &&
+                measure_speeds(r, host, err) && measure_latencies(r, host, err);
+    if (good)
+        bench_print_table(r, options->json ? stderr : stdout);
+    if (good && options->json)
+        bench_print_json(r, stdout);
+    free(r);
+    return good;
+}
+
+static bool run_linux(const struct bench_options *options, struct bench_host *host,
+                      struct error *err)
+{
+    struct bench_linux_results *r = mem_new(1, sizeof *r);
+    r->options = *options;
+    bool good = bench_linux_find(&r->files, options->kernel, options->initrd, err) &&
+                find_qemu(host, r->qemu, sizeof r->qemu, err) && bench_linux_measure(r, host, err);
+    if (good)
+        bench_linux_print_table(r, options->json ? stderr : stdout);
+    if (good && options->json)
+        bench_linux_print_json(r, stdout);
+    free(r);
+    return good;
 }
 
 static int run(const struct bench_options *options)
 {
     struct error err = ERROR_INIT;
     struct bench_host host;
-    struct bench_results *results = calloc(1, sizeof *results);
     bool good = false;
     host.signal = 0;
-    if (!results)
-        error_set(&err, ERROR_MEMORY, "no memory for the results");
-    else if (bench_host_init(&host, &err)) {
-        results->options = *options;
-        good = measure(results, &host, &err);
+    if (bench_host_init(&host, &err)) {
+        good = (options->linux_guest ? run_linux : run_guests)(options, &host, &err);
         bench_host_fini(&host);
     }
-    if (good)
-        print(results);
-    else
+    if (!good)
         fprintf(stderr, "backstep bench: %s\n", err.message);
-    free(results);
-    return host.signal ? EXIT_SIGNAL + host.signal : good ? EXIT_MEASURED : EXIT_FAILED;
+    return host.signal               ? EXIT_SIGNAL + host.signal
+           : good                    ? EXIT_MEASURED
+           : err.code == ERROR_USAGE ? EXIT_USAGE
+                                     : EXIT_FAILED;
 }
 
 int bench_main(int argc, char **argv)

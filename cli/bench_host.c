@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define CONNECT_SECONDS 20.0
+#define END_POLL_SECONDS 0.002
 
 /* ---- life ---- */
 
@@ -149,6 +151,32 @@ void bench_reap(struct bench_host *host, pid_t pid, double seconds)
         }
     }
     forget(host, pid);
+}
+
+static double seconds_of(const struct timeval *t)
+{
+    return (double)t->tv_sec + 1e-6 * (double)t->tv_usec;
+}
+
+bool bench_wait_end(struct bench_host *host, pid_t pid, double began, double seconds,
+                    struct bench_usage *usage, struct error *err)
+{
+    struct rusage used;
+    int status;
+    while (wait4(pid, &status, WNOHANG, &used) == 0) {
+        if (bench_now() > began + seconds)
+            return error_set(err, ERROR_IO, "it has not ended within %.0f s", seconds);
+        if (!bench_sleep(host, END_POLL_SECONDS, err))
+            return false;
+    }
+    forget(host, pid);
+    *usage = (struct bench_usage){
+        .wall = bench_now() - began,
+        .cpu = seconds_of(&used.ru_utime) + seconds_of(&used.ru_stime),
+        .memory_peak = (uint64_t)used.ru_maxrss * 1024,
+        .good = WIFEXITED(status) && WEXITSTATUS(status) == 0,
+    };
+    return true;
 }
 
 /* ---- waiting ---- */

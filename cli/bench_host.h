@@ -38,6 +38,16 @@ void bench_kill(struct bench_host *host, pid_t pid);
 /* Wait for one that ends by itself; killed when it has not after `seconds`. */
 void bench_reap(struct bench_host *host, pid_t pid, double seconds);
 
+/* What a process has used in its life. */
+struct bench_usage {
+    double wall, cpu;     /* seconds; wall since `began` */
+    uint64_t memory_peak; /* bytes resident */
+    bool good;            /* it ended by itself with status 0 */
+};
+/* Wait for one that ends by itself; an error when it has not after `seconds`, and it runs on. */
+bool bench_wait_end(struct bench_host *host, pid_t pid, double began, double seconds,
+                    struct bench_usage *usage, struct error *err);
+
 /* Wait until fd can be read. False: time out, or a signal ends the bench. */
 bool bench_wait(struct bench_host *host, int fd, double seconds, struct error *err);
 bool bench_sleep(struct bench_host *host, double seconds, struct error *err);

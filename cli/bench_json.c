@@ -60,10 +60,8 @@ static json_t *latency_json(const char *where, const struct bench_latency *row)
                      "bc_skipped_seconds", median(&row->skipped));
 }
 
-static json_t *floors_json(const struct bench_results *results)
+json_t *bench_floors_json(const struct bench_floor *row, size_t count)
 {
-    struct bench_floor row[BENCH_FLOORS];
-    size_t count = bench_floors(results, row);
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
         json_t *verdict = row[i].known ? json_boolean(bench_floor_holds(&row[i])) : json_null();
@@ -85,10 +83,12 @@ void bench_print_json(const struct bench_results *results, FILE *out)
         json_array_append_new(latency, latency_json("engine", &results->engine[i]));
     for (unsigned i = 0; i < BENCH_POSITIONS; i++)
         json_array_append_new(latency, latency_json("socket", &results->socket[i]));
+    struct bench_floor floor[BENCH_FLOORS];
+    size_t floors = bench_floors(results, floor);
     json_t *object = json_pack("{s:s, s:o, s:i, s:o, s:o, s:o}", "version", BACKSTEP_VERSION,
                                "qemu", results->qemu[0] ? json_string(results->qemu) : json_null(),
                                "rounds", (int)results->options.rounds, "speed", speed, "latency",
-                               latency, "floors", floors_json(results));
+                               latency, "floors", bench_floors_json(floor, floors));
     json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     fputc('\n', out);
     json_decref(object);

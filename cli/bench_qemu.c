@@ -67,6 +67,27 @@ become_qemu(const struct bench_host *host, const char *guest, const char *log, b
     _exit(127);
 }
 
+pid_t bench_qemu_boot(struct bench_host *host, const char *const kernel_initrd_append[3],
+                      unsigned ram_mib, unsigned shift, const char *log, const char *console,
+                      struct error *err)
+{
+    char icount[BENCH_PATH + 64], serial[BENCH_PATH + 64], ram[16];
+    snprintf(icount, sizeof icount, "shift=%u,sleep=off,rr=record,rrfile=%s", shift, log);
+    snprintf(serial, sizeof serial, "file:%s", console);
+    snprintf(ram, sizeof ram, "%uM", ram_mib);
+    pid_t pid = bench_fork(host, err);
+    if (pid)
+        return pid;
+    bench_restore_signals(host);
+    use_null(STDIN_FILENO);
+    use_null(STDOUT_FILENO);
+    use_null(STDERR_FILENO);
+    execlp(program, program, "-icount", icount, "-M", "virt", "-m", ram, "-nographic", "-nic",
+           "none", "-serial", serial, "-monitor", "none", "-kernel", kernel_initrd_append[0],
+           "-initrd", kernel_initrd_append[1], "-append", kernel_initrd_append[2], (char *)NULL);
+    _exit(127);
+}
+
 void bench_qemu_end(struct bench_qemu *qemu)
 {
     close(qemu->fd);

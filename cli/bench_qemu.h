@@ -15,6 +15,13 @@ struct bench_qemu {
 /* The first line of --version; false: there is none. */
 bool bench_qemu_version(struct bench_host *host, char *version, size_t size);
 
+/* Start it on Linux, recording to the file `log`; the guest's console goes to the file `console`,
+ * its time is that of `shift` and passes at once when it idles. It ends when the guest does. -1 on
+ * error. */
+pid_t bench_qemu_boot(struct bench_host *host, const char *const kernel_initrd_append[3],
+                      unsigned ram_mib, unsigned shift, const char *log, const char *console,
+                      struct error *err);
+
 /* Start it on the guest's file. It records to, or replays, the file `log`. */
 bool bench_qemu_start(struct bench_qemu *qemu, struct bench_host *host, const char *guest,
                       const char *log, bool replay, struct error *err);

@@ -6,6 +6,11 @@
 
 #include <stdio.h>
 
+/* Parts that reports have in common. */
+struct json_t;
+void bench_print_floors(const struct bench_floor *row, size_t count, FILE *out);
+struct json_t *bench_floors_json(const struct bench_floor *row, size_t count);
+
 void bench_print_table(const struct bench_results *results, FILE *out);
 /* One object; units are in the names. Not measured: null. */
 void bench_print_json(const struct bench_results *results, FILE *out);

@@ -12,6 +12,8 @@ struct bench_options {
     uint64_t steps; /* of a round; 0: as many as take round_seconds */
     double round_seconds;
     bool quick, json;
+    bool linux_guest;
+    const char *kernel, *initrd; /* of the Linux guest; NULL: those of the cache folder */
 };
 
 struct bench_speed {
@@ -47,8 +49,8 @@ struct bench_results {
     struct bench_latency socket[BENCH_POSITIONS]; /* as gdb has it */
 };
 
-/* The requirements: what is wanted at least or at most, and what was measured. */
-enum { BENCH_FLOORS = 2 * BENCH_GUESTS + 3, BENCH_FLOOR_NAME = 64 };
+/* A requirement: what is wanted at least or at most, and what was measured. */
+enum { BENCH_FLOOR_NAME = 64 };
 struct bench_floor {
     char name[BENCH_FLOOR_NAME];
     const char *unit;
@@ -56,9 +58,10 @@ struct bench_floor {
     bool at_most; /* else at least */
     bool known;   /* it could be measured */
 };
-/* Returns how many. */
-size_t bench_floors(const struct bench_results *results, struct bench_floor out[BENCH_FLOORS]);
 bool bench_floor_holds(const struct bench_floor *wanted);
+/* Returns how many. */
+enum { BENCH_FLOORS = 2 * BENCH_GUESTS + 3 };
+size_t bench_floors(const struct bench_results *results, struct bench_floor out[BENCH_FLOORS]);
 
 /* Fill in results->speed[guest]; guest, name and options are set. */
 bool bench_measure_speed(struct bench_results *results, unsigned guest, struct bench_host *host,

@@ -104,10 +104,8 @@ static void print_latency(const struct bench_results *results, FILE *out)
         print_latency_row("socket", &results->socket[i], out);
 }
 
-static void print_floors(const struct bench_results *results, FILE *out)
+void bench_print_floors(const struct bench_floor *row, size_t count, FILE *out)
 {
-    struct bench_floor row[BENCH_FLOORS];
-    size_t count = bench_floors(results, row);
     fprintf(out, "\n%-42s %14s %12s\n", "Floors", "wanted", "measured");
     for (size_t i = 0; i < count; i++) {
         char wanted[CELL], measured[CELL];
@@ -127,5 +125,6 @@ void bench_print_table(const struct bench_results *results, FILE *out)
     print_speed(results, out);
     print_memory(results, out);
     print_latency(results, out);
-    print_floors(results, out);
+    struct bench_floor floor[BENCH_FLOORS];
+    bench_print_floors(floor, bench_floors(results, floor), out);
 }

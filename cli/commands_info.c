@@ -99,16 +99,19 @@ void commands_info_checkpoints(const struct command_context *c, const char *argu
     (void)argument;
     struct timeline *tl = c->timeline;
     struct timeline_info info;
-    char used[NUMBER_TEXT], budget[NUMBER_TEXT], pages[NUMBER_TEXT];
+    char used[NUMBER_TEXT], budget[NUMBER_TEXT], pages[NUMBER_TEXT], spilled[NUMBER_TEXT];
     timeline_info(tl, &info);
     number_format_size(info.bytes, used);
     number_format_size(info.budget, budget);
     number_format_size(info.frame_bytes, pages);
+    number_format_size(info.spilled_bytes, spilled);
     buffer_printf(out,
                   "%" PRIu64 " checkpoints, %" PRIu64
                   " of them short-lived; %s of %s in use, %s of "
                   "it for pages\n",
                   info.checkpoints + info.approach, info.approach, used, budget, pages);
+    if (info.spilled_bytes)
+        buffer_printf(out, "%s in a file, beyond that\n", spilled);
     buffer_printf(out, "%" PRIu64 " digests to compare replays with\n", info.digests);
     buffer_printf(out, "%20s  %11s  %s\n", "position", "to replay", "next event");
     append_checkpoints(tl, info.checkpoints + info.approach, out);

@@ -39,6 +39,7 @@ struct run_options {
     uint64_t budget;        /* bytes */
     uint64_t spacing_ns;    /* between checkpoints, host time to replay */
     uint64_t spacing_steps; /* the same in steps, 0: by time */
+    bool checkpoints_off;   /* for the bench; there is no option */
     bool help;              /* --help was given; nothing else is then checked */
     /* The host's side of the machine's devices. */
     struct run_line line[OPTIONS_LINES]; /* the serial port, then the consoles */

@@ -21,6 +21,8 @@ struct entry {
     } u;
 };
 
+_Static_assert(sizeof(struct entry) + 7 <= LOG_EVENT_BYTES, "an entry, and data aligned to 8");
+
 struct piece {
     uint8_t *bytes; /* SPILL_PIECE of them */
     bool spilled;

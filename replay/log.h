@@ -12,6 +12,9 @@
 
 struct log;
 
+/* What the log takes for an event beside its data, in bytes, at most. */
+enum { LOG_EVENT_BYTES = 40 };
+
 /* `spill` outlives it; NULL: all stays in memory. */
 struct log *log_new(struct spill *spill);
 void log_free(struct log *log);

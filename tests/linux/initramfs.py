@@ -1,4 +1,6 @@
-"""Makes the guest's initramfs from Debian's packages as get-linux unpacked them.
+#!/usr/bin/env python3
+"""Makes the guest's initramfs from Debian's packages as get-linux unpacked them; as a program, prints its
+path: initramfs.py FOLDER, the one that get-linux printed.
 
 The same packages give the same bytes: entries are sorted, inode numbers counted, times 0. It is not
 compressed: unpacking gzip would cost the guest more steps than all of its /init."""
@@ -11,10 +13,12 @@ import pathlib
 import re
 import stat
 import struct
+import sys
 
 # In the order in which they can be loaded; one that a kernel has built in is no file and left out.
 MODULES = ["virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net", "virtio-rng",
-           "virtio_console", "virtio_input", "crc16", "crc32c_generic", "libcrc32c", "mbcache", "jbd2", "ext4"]
+           "virtio_console", "virtio_input", "qemu_fw_cfg", "crc16", "crc32c_generic", "libcrc32c",
+           "mbcache", "jbd2", "ext4"]
 PROGRAMS = ["mke2fs", "e2fsck"]  # of e2fsprogs, named mkfs.ext4 and fsck.ext4 too
 PROMPT = "guest# "
 READY = "backstep-linux: ready"
@@ -31,6 +35,9 @@ read -r words </proc/cmdline
 for word in $words; do
     case $word in
     backstep.mode=*) mode=${word#*=} ;;
+    backstep.disk=*) disk=${word#*=} ;;
+    backstep.fetch=*) fetch=${word#*=} ;;
+    backstep.sleep=*) sleep=${word#*=} ;;
     esac
 done
 modprobe -q virtio_mmio
@@ -38,8 +45,8 @@ for device in /sys/bus/virtio/devices/*; do
     [ ! -r $device/modalias ] || { read -r alias <$device/modalias && modprobe -q $alias; }
 done
 stty cols 1000
-if [ $mode = smoke ]; then
-    . /smoke
+if [ $mode != shell ]; then
+    . /$mode
     poweroff -f
 fi
 echo 1 >/proc/sys/kernel/printk
@@ -67,6 +74,41 @@ wait
 echo "@SMOKE@"
 """
 SMOKE_DONE = "backstep-linux: smoke done"
+
+# What `backstep bench --linux` measures: processes and memory, and what devices there are. That it was done it
+# knows from the last lines: "backstep-linux: MODE done".
+BENCH = """. /smoke
+seq 60000 | sort -r | gzip | gunzip | md5sum
+dd if=/dev/zero of=/tmp/zeros bs=64k count=256 2>/dev/null
+sha256sum </tmp/zeros
+for n in 1 2 3 4 5 6 7 8 9 10; do
+    seq 1000 | awk '{ sum += $1 * $1 } END { print sum }'
+done
+echo "backstep-linux: bench done"
+"""
+DEVICES = """if [ -d /sys/class/net/eth0 ]; then
+    ifconfig eth0 10.0.2.15 up
+    route add default gw 10.0.2.2
+fi
+if [ -b /dev/vda ]; then
+    mkfs.ext4 -q -E nodiscard /dev/vda
+    mount -t ext4 /dev/vda /mnt
+    dd if=/dev/urandom of=/mnt/file bs=64k count=$((${disk:-32} * 16)) 2>/dev/null
+    sync
+    md5sum </mnt/file >/tmp/before
+    umount /mnt
+    echo 3 >/proc/sys/vm/drop_caches
+    mount -t ext4 /dev/vda /mnt
+    md5sum </mnt/file >/tmp/after
+    cmp /tmp/before /tmp/after || poweroff -f
+    umount /mnt
+fi
+if [ "$fetch" ]; then
+    echo "fetched $(wget -q -O - $fetch | wc -c)"
+fi
+[ ! "$sleep" ] || sleep $sleep
+echo "backstep-linux: devices done"
+"""
 
 
 class Archive:
@@ -235,6 +277,8 @@ class Packages:
         archive.device("dev/console", 5, 1)
         archive.file("init", INIT.replace("@PROMPT@", PROMPT).replace("@READY@", READY).encode(), 0o755)
         archive.file("smoke", SMOKE.replace("@SMOKE@", SMOKE_DONE).encode())
+        archive.file("bench", BENCH.encode())
+        archive.file("devices", DEVICES.encode())
         return archive
 
 
@@ -257,3 +301,7 @@ def build(packages, cache):
         part.write_bytes(packages.archive().to_bytes())
         part.rename(path)
     return path
+
+
+if __name__ == "__main__":
+    print(build(Packages(sys.argv[1]), pathlib.Path(sys.argv[1]).parent))
