@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAN_BITS = 4, FAN = 1 << FAN_BITS };
+enum { FAN_BITS = 4, FAN = 1 << FAN_BITS, LOOKS_BEFORE_REST = 4096 };
 
 struct frame {
     uint8_t *bytes;
@@ -26,6 +26,7 @@ struct node {
 };
 
 struct pageroot {
+    struct pagestore *store;
     struct node *top;
     uint64_t pages;
     uint64_t frames; /* pages that are there */
@@ -35,6 +36,7 @@ struct pageroot {
 
 struct pagestore {
     uint64_t captures;
+    uint64_t looks; /* at frames in the file */
     size_t roots;
     struct frame *zeroes; /* the only frame of zeroes; NULL: there is none at the moment */
     struct pool bytes;    /* of frames */
@@ -260,7 +262,7 @@ static struct pageroot *root_new(struct pagestore *s, struct node *top, uint64_t
                                  uint64_t frames)
 {
     struct pageroot *root = mem_new(1, sizeof *root);
-    *root = (struct pageroot){top, pages, frames, levels_above(pages), 1};
+    *root = (struct pageroot){s, top, pages, frames, levels_above(pages), 1};
     s->roots++;
     return root;
 }
@@ -296,10 +298,19 @@ uint64_t pageroot_frames(const struct pageroot *root)
     return root->frames;
 }
 
+/* Whoever looks at many frames in the file shall not have them all in memory. */
+static const uint8_t *look(const struct pageroot *root, const struct frame *f)
+{
+    struct pagestore *s = root->store;
+    if (f->spilled && ++s->looks % LOOKS_BEFORE_REST == 0)
+        spill_rest_all(s->spilled.spill);
+    return f->bytes;
+}
+
 const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page)
 {
     const struct frame *f = find(root, page);
-    return f ? f->bytes : NULL;
+    return f ? look(root, f) : NULL;
 }
 
 /* A new tree in the making: `top` is that of `base` until something changes. */
@@ -435,22 +446,33 @@ static void roots_differ(const struct pageroot *a, const struct pageroot *b, dif
         differ(a->top, b->top, a->top_level, 0, told, ctx);
 }
 
+struct restoring {
+    const struct pageroot *to;
+    struct ram *ram;
+};
+
+static void restore_page(const struct restoring *r, uint64_t page, const struct frame *f)
+{
+    ram_restore_page(r->ram, page, f ? look(r->to, f) : NULL);
+}
+
 static void restore_clean(void *ctx, uint64_t page, const struct frame *to)
 {
-    struct ram *ram = ctx;
-    if (!(ram->flags[page] & RAM_DIRTY))
-        ram_restore_page(ram, page, to ? to->bytes : NULL);
+    const struct restoring *r = ctx;
+    if (!(r->ram->flags[page] & RAM_DIRTY))
+        restore_page(r, page, to);
 }
 
 void pagestore_restore(const struct pageroot *base, const struct pageroot *to, struct ram *ram)
 {
+    struct restoring r = {to, ram};
     for (size_t i = 0; i < ram->dirty_count; i++) {
         uint64_t page = ram->dirty[i];
         const struct frame *f = find(to, page);
         if (!holds(f, ram_bytes(ram, page)))
-            ram_restore_page(ram, page, f ? f->bytes : NULL);
+            restore_page(&r, page, f);
     }
-    roots_differ(base, to, restore_clean, ram);
+    roots_differ(base, to, restore_clean, &r);
     ram_clear_dirty(ram);
 }
 

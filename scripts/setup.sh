@@ -9,7 +9,7 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config libedit-dev zlib1g-de
     gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
 # The demo is a conversation with gdb about a guest; the rest are what -bios and -kernel default to.
 run_packages="opensbi u-boot-qemu gdb-multiarch"
-test_packages="python3 clang libclang-rt-dev clang-format"
+test_packages="python3 clang libclang-rt-dev clang-format e2fsprogs"
 
 say()
 {

@@ -90,7 +90,8 @@ static void free_run_stopped(void *ctx, const struct stop *stop)
     } else {
         struct buffer text = {0};
         stop_append_text(stop, &text);
-        log_line(LOG_WARN, "%.*s", (int)text.size - 1, (const char *)text.data);
+        log_line(LOG_WARN, "%.*s%s", (int)text.size - 1, (const char *)text.data,
+                 s->gdb ? "; gdb can connect" : "");
         buffer_fini(&text);
         if (!s->gdb)
             server_quit(s, 1);

@@ -31,7 +31,7 @@ void stop_append_text(const struct stop *stop, struct buffer *out)
                       stop->position);
         break;
     case STOP_DIVERGED:
-        buffer_printf(out, "the replay differs from the recording: %s\n", stop->text);
+        buffer_printf(out, "%s\n", stop->text);
         break;
     case STOP_FULL:
         buffer_printf(out,

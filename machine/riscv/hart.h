@@ -191,7 +191,8 @@ enum result hart_manage_block(struct hart *h, uint64_t va);
 bool hart_translate_fetch(struct hart *h, uint64_t va, unsigned size, uint64_t *pa, bool *uniform);
 /* Without side effects, PMP included. */
 bool hart_translate_look(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
-/* The same for a debugger, to whom a supervisor's user memory is open without mstatus.SUM. */
+/* The same for a debugger, to whom a supervisor's user memory is open without mstatus.SUM, and a
+ * user's supervisor memory. */
 bool hart_translate_debug(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
 
 /* The present step is not made after all: take back what its fetch has marked. */

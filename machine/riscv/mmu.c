@@ -466,9 +466,11 @@ bool hart_translate_debug(const struct cpu *cpu, uint64_t va, enum cpu_access ac
     struct hart *h = hart_of(cpu);
     struct walk w;
     enum cause cause;
+    enum priv priv = data_priv(h);
     if (hart_translate_look(cpu, va, access, pa))
         return true;
-    if (data_priv(h) != PRIV_S || !walk(h, va, 1, access, PRIV_U, true, &w, &cause))
+    if (priv == PRIV_M ||
+        !walk(h, va, 1, access, priv == PRIV_S ? PRIV_U : PRIV_S, true, &w, &cause))
         return false;
     *pa = w.pa;
     return true;

@@ -64,12 +64,15 @@ class Console(end_to_end.SerialLine):
 class Machine:
     """A context manager: Linux on `harts`, starting at once, with a gdb port for whoever wants it.
 
-    arguments: more of `backstep run`, sleep=off unless they say otherwise. program: what takes all of them."""
+    arguments: more of `backstep run`, sleep=off unless they say otherwise. program: what takes all of them.
+    debugger: False: without that port."""
 
-    def __init__(self, files, harts=1, append=QUICK, memory="128M", arguments=(), program=None):
+    def __init__(self, files, harts=1, append=QUICK, memory="128M", arguments=(), program=None,
+                 debugger=True):
         self.at = 0
         self.line = None
         arguments = [*arguments] if "-icount" in arguments else ["-icount", "sleep=off", *arguments]
+        gdb = "unix:@FOLDER@/gdb" if debugger else "none"
         self.folder = tempfile.TemporaryDirectory(prefix="linux-")
         serial = os.path.join(self.folder.name, "serial")
         try:
@@ -78,10 +81,10 @@ class Machine:
                 listener.listen()
                 listener.settimeout(GUARD)
                 self.program = programs.Program(
-                    "backstep", [*(program or [programs.backstep_path(), "run"]), "-M", "virt", "-m", memory, "-smp", str(harts),
-                                 "-kernel", files.kernel, "-initrd", files.initrd, "-append", append,
-                                 "-serial", f"unix:{serial}", "-gdb", "unix:@FOLDER@/gdb", *arguments],
-                    "unix:@FOLDER@/gdb")
+                    "backstep", [*(program or [programs.backstep_path(), "run"]), "-M", "virt", "-m", memory,
+                                 "-smp", str(harts), "-kernel", files.kernel, "-initrd", files.initrd,
+                                 "-append", append, "-serial", f"unix:{serial}",
+                                 *(["-gdb", gdb] if debugger else []), *arguments], gdb)
                 try:
                     self.line = Console(listener.accept()[0])
                 except BaseException:
