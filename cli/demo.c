@@ -113,7 +113,7 @@ static bool make_machine(struct demo *d, struct error *err)
     const struct riscv_virt_options board = {
         .ram_size = (uint64_t)RAM_MIB << 20, .harts = 1, .shift = SHIFT};
     const struct timeline_options timeline = {.warp = true,
-                                              .host = {demo_clock, demo_output, NULL}};
+                                              .host = {.clock = demo_clock, .output = demo_output}};
     d->board = riscv_virt_new_elf(&board, elf->name, elf->data, elf->size, err);
     if (!d->board)
         return false;
