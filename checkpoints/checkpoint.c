@@ -213,6 +213,14 @@ uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c
     return frames;
 }
 
+size_t checkpoint_spill(struct snapshots *s, const struct checkpoint *c, size_t bytes)
+{
+    size_t moved = pageroot_spill(c->ram, bytes);
+    for (unsigned i = 0; i < s->machine->overlays && moved < bytes; i++)
+        moved += pageroot_spill(c->overlay[i], bytes - moved);
+    return moved;
+}
+
 size_t checkpoint_bytes(const struct checkpoint *c)
 {
     return sizeof *c + c->state_size;

@@ -57,6 +57,10 @@ size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t li
 void checkpoint_free(struct snapshots *s, struct checkpoint *c);
 /* Pages its trees hold, shared with other checkpoints or not. */
 uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c);
+/* Move frames of its trees, those shared with other checkpoints too, from memory to the file, at
+ * least `bytes` if there are so many and the file has room; returns how many bytes. Cost: its
+ * frames. */
+size_t checkpoint_spill(struct snapshots *s, const struct checkpoint *c, size_t bytes);
 /* Host memory of the checkpoint itself without its frames, in bytes. */
 size_t checkpoint_bytes(const struct checkpoint *c);
 

@@ -328,6 +328,12 @@ static struct making make_from(struct pagestore *s, struct pageroot *base)
     return (struct making){s, base, base->top, base->frames};
 }
 
+/* What a tree holds in frames of its own or of others: zeroes cost nothing. */
+static uint64_t counts(const struct pagestore *s, const struct frame *f)
+{
+    return f && f != s->zeroes;
+}
+
 /* `bytes` NULL: the page goes. Hashes are compared first: the old content may be in a file. */
 static void make_page(struct making *m, uint64_t page, const uint8_t *bytes)
 {
@@ -337,8 +343,8 @@ static void make_page(struct making *m, uint64_t page, const uint8_t *bytes)
         return;
     struct change c = {.page = page, .frame = bytes ? frame_new(m->store, bytes, hash) : NULL};
     c.digest = frame_digest(page, c.frame) - frame_digest(page, old);
+    m->frames += counts(m->store, c.frame) - counts(m->store, old);
     m->top = node_put(m->store, m->top, m->base->top_level, &c);
-    m->frames += (bytes != NULL) - (uint64_t)(old != NULL);
 }
 
 static struct pageroot *make_done(struct making *m)
@@ -353,6 +359,46 @@ static struct pageroot *make_done(struct making *m)
 static uint64_t bytes_digest(uint64_t page, const uint8_t *bytes)
 {
     return bytes ? contribution(page, hash_bytes(bytes, RAM_PAGE_SIZE, 0)) : 0;
+}
+
+/* False: the file has no room. */
+static bool frame_spill(struct pagestore *s, struct frame *f)
+{
+    uint8_t *place = pool_take(&s->spilled);
+    if (!place)
+        return false;
+    memcpy(place, f->bytes, RAM_PAGE_SIZE);
+    pool_give(&s->bytes, f->bytes);
+    f->bytes = place;
+    f->spilled = true;
+    return true;
+}
+
+/* Adds to *moved; false: it is enough, or the file has no room. */
+static bool node_spill(struct pagestore *s, const struct node *n, unsigned level, size_t bytes,
+                       size_t *moved)
+{
+    for (unsigned i = 0; i < FAN; i++) {
+        struct frame *f = level ? NULL : n->child[i];
+        if (level && n->child[i] && !node_spill(s, n->child[i], level - 1, bytes, moved))
+            return false;
+        if (!f || f->spilled)
+            continue;
+        if (!frame_spill(s, f))
+            return false;
+        *moved += RAM_PAGE_SIZE;
+        if (*moved >= bytes)
+            return false;
+    }
+    return true;
+}
+
+size_t pageroot_spill(struct pageroot *root, size_t bytes)
+{
+    size_t moved = 0;
+    if (root->store->spilled.spill && root->top)
+        node_spill(root->store, root->top, root->top_level, bytes, &moved);
+    return moved;
 }
 
 /* RAM. */

@@ -66,7 +66,11 @@ size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_
                      size_t limit);
 /* How many pages are there. Cost: constant. */
 uint64_t pageroot_frames(const struct pageroot *root);
-/* The 4096 bytes of a page, NULL when it is not there. They live as long as the tree. */
+/* Move frames from memory to the file: `bytes` at least, if there are so many and the file has room
+ * for them. Returns how many. What pageroot_page has given of this store is no longer good. */
+size_t pageroot_spill(struct pageroot *root, size_t bytes);
+/* The 4096 bytes of a page, NULL when it is not there. They live as long as the tree, or until
+ * frames are moved. */
 const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page);
 
 #endif

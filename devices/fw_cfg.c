@@ -93,6 +93,11 @@ static bool transfer_read(struct fw_cfg *f)
     const uint8_t *bytes = rest(f, &left);
     if (!s->length)
         return true;
+    if (s->length > FW_CFG_DMA_MOST) {
+        log_line(LOG_GUEST, "fw_cfg: DMA of %" PRIu32 " bytes, at most %" PRIu32, s->length,
+                 FW_CFG_DMA_MOST);
+        return false;
+    }
     if (!ram_contains(ram, s->target, s->length)) {
         log_line(LOG_GUEST, "fw_cfg: DMA of %" PRIu32 " bytes to %#" PRIx64 ": not all is RAM",
                  s->length, s->target);

@@ -18,6 +18,9 @@ enum {
     FW_CFG_NAME = 56 /* bytes in the directory, the NUL at the end included */
 };
 
+/* Bytes that one transfer may move: it is done within a step. */
+#define FW_CFG_DMA_MOST (UINT32_C(256) << 20)
+
 enum fw_cfg_key {
     FW_CFG_SIGNATURE = 0,
     FW_CFG_ID = 1,

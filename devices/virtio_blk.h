@@ -18,7 +18,7 @@
 
 enum {
     VIRTIO_BLK_SERIAL = 20,                   /* bytes of the answer to GET_ID */
-    VIRTIO_BLK_DATA_MOST = 128 << 20,         /* bytes that a request may read or write */
+    VIRTIO_BLK_DATA_MOST = 16 << 20,          /* bytes that a request may read or write */
     VIRTIO_BLK_ZERO_SECTORS = 32768,          /* max_discard_sectors, max_write_zeroes_sectors */
     VIRTIO_BLK_ZERO_SEGMENTS = 8,             /* max_discard_seg, max_write_zeroes_seg */
     VIRTIO_BLK_SEGMENTS = VIRTQUEUE_SIZE - 2, /* seg_max: a chain has a header and a status too */

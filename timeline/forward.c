@@ -96,8 +96,6 @@ enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
         return operation_finish_diverged(tl, stop);
     if (!tl->live && run_at_tip(tl))
         return TIMELINE_RUNNING;
-    if (tl->live && history_full(tl))
-        return operation_finish_text(tl, STOP_FULL, history_full(tl), stop);
     switch (result) {
     case RUN_REACHED:
         return steps ? step_done(tl, stop) : operation_finish_plain(tl, STOP_DONE, stop);
@@ -108,6 +106,8 @@ enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
             return operation_finish_plain(tl, STOP_STUCK, stop);
         return run_idle(tl) ? TIMELINE_RUNNING : TIMELINE_IDLE;
     default:
+        if (tl->live && history_full(tl))
+            return operation_finish_text(tl, STOP_FULL, history_full(tl), stop);
         return TIMELINE_RUNNING;
     }
 }

@@ -23,7 +23,7 @@
 enum { APPROACH_MAX = 64, OVERHEAD_DIVISOR = 20 };
 /* Thinning leaves so many checkpoints, and a part of the budget for what comes until the next look.
  */
-enum { KEPT_LEAST = 8, GROWTH_SHARE = 16, DIRTY_SHARE = 64 };
+enum { KEPT_LEAST = 32, APPROACH_LEAST = 16, GROWTH_SHARE = 16, DIRTY_SHARE = 64 };
 /* Looks at the budget between two times that frames in the file, looked at since, leave memory. */
 enum { REST_TURNS = 1024 };
 #define DEFAULT_SPACING_NS 25000000ull
@@ -123,7 +123,8 @@ static void take_automatic(struct timeline *tl)
     if (h->entries) {
         struct entry *newest = newest_automatic(tl);
         newest->cost_ns = h->cost_ns;
-        set_summary(h, newest, summary_new(&tl->m->touched));
+        set_summary(h, newest, h->torn ? NULL : summary_new(&tl->m->touched));
+        h->torn = false;
     }
     uint64_t log_index = log_count(tl->log);
     struct entry entry = {.checkpoint = snapshots_take(&tl->snapshots), .log_index = log_index};
@@ -291,25 +292,40 @@ size_t history_bytes(const struct timeline *tl)
            log_bytes(tl->log) + disk_reads_bytes(tl->reads) + dirty_overlay_bytes(tl->m);
 }
 
-/* Drop one automatic checkpoint; its interval joins the one before. False: none may go. */
-static bool drop_automatic(struct timeline *tl)
+/* Which automatic checkpoint hurts least to lose; 0: none may go, the first and the newest stay. */
+static size_t least_automatic(const struct timeline *tl)
 {
-    struct history *h = &tl->history;
+    const struct history *h = &tl->history;
     struct retention_item *item = mem_new(h->entries, sizeof *item);
+    size_t *at = mem_new(h->entries, sizeof *at), count = 0;
     for (size_t i = 0; i < h->entries; i++)
-        item[i] = (struct retention_item){h->entry[i].checkpoint->position,
-                                          i == 0 || i == h->entries - 1};
+        if (!h->entry[i].born) {
+            item[count] = (struct retention_item){h->entry[i].checkpoint->position, i == 0};
+            at[count++] = i;
+        }
+    item[count - 1].pinned = true;
     uint64_t focus[sizeof tl->focus / sizeof *tl->focus + 1];
     memcpy(focus, tl->focus, sizeof tl->focus);
     focus[sizeof tl->focus / sizeof *tl->focus] = machine_position(tl->m);
-    size_t victim = retention_victim(item, h->entries, focus, sizeof focus / sizeof *focus);
+    size_t victim = retention_victim(item, count, focus, sizeof focus / sizeof *focus);
+    size_t found = victim == RETENTION_NONE ? 0 : at[victim];
     free(item);
-    if (victim == RETENTION_NONE)
+    free(at);
+    return found;
+}
+
+/* Drop one; its interval joins the one before. False: none may go. */
+static bool drop_automatic(struct timeline *tl)
+{
+    struct history *h = &tl->history;
+    size_t victim = least_automatic(tl);
+    if (!victim)
         return false;
-    struct entry *before = &h->entry[victim - 1], *gone = &h->entry[victim];
+    struct entry *before = automatic_before(h, victim - 1), *gone = &h->entry[victim];
     before->cost_ns += gone->cost_ns;
-    if (gone->summary)
-        set_summary(h, before, summary_merge(before->summary, gone->summary));
+    set_summary(h, before,
+                before->summary && gone->summary ? summary_merge(before->summary, gone->summary)
+                                                 : NULL);
     erase(tl, victim);
     return true;
 }
@@ -328,13 +344,6 @@ static size_t allowance(const struct timeline *tl)
     return needed > usual ? needed : usual;
 }
 
-static bool over_budget(const struct timeline *tl)
-{
-    size_t memory = history_bytes(tl);
-    return memory > tl->options.budget ||
-           memory + pagestore_spilled(tl->snapshots.store) > allowance(tl);
-}
-
 /* Frames get what the rest leaves of the budget. */
 static void set_frame_memory(struct timeline *tl)
 {
@@ -343,16 +352,50 @@ static void set_frame_memory(struct timeline *tl)
     pagestore_set_memory(tl->snapshots.store, usual > other ? usual - other : 0);
 }
 
+/* Memory is full: the oldest frames go to the file, and a little more than has to. */
+static void spill_cold(struct timeline *tl)
+{
+    const struct history *h = &tl->history;
+    size_t usual = tl->options.budget - tl->options.budget / GROWTH_SHARE;
+    size_t excess = history_bytes(tl) - usual + tl->options.budget / GROWTH_SHARE, moved = 0;
+    for (size_t i = 0; i < h->entries && moved < excess; i++) {
+        moved += checkpoint_spill(&tl->snapshots, h->entry[i].checkpoint, excess - moved);
+        if (spill_failure(tl->spill))
+            return;
+    }
+}
+
+static bool over_budget(const struct timeline *tl)
+{
+    return history_bytes(tl) + pagestore_spilled(tl->snapshots.store) > allowance(tl);
+}
+
+/* The approach checkpoints of late are worth more than sparse history, because they make steps back
+ * quick: the last of them go only for memory. False: nothing may go. */
+static bool drop_one(struct timeline *tl, bool for_memory)
+{
+    struct history *h = &tl->history;
+    if (h->approach > APPROACH_LEAST)
+        drop_oldest_approach(tl);
+    else if (h->entries - h->approach > KEPT_LEAST && drop_automatic(tl))
+        return true;
+    else if (h->approach && for_memory)
+        drop_oldest_approach(tl);
+    else
+        return false;
+    return true;
+}
+
 void history_thin(struct timeline *tl)
 {
     struct history *h = &tl->history;
-    while (over_budget(tl)) {
-        if (h->approach)
-            drop_oldest_approach(tl);
-        else if (h->entries <= KEPT_LEAST || !drop_automatic(tl))
-            break;
-    }
+    while (over_budget(tl) && drop_one(tl, false))
+        ;
     set_frame_memory(tl);
+    if (history_bytes(tl) > tl->options.budget && pagestore_frame_bytes(tl->snapshots.store))
+        spill_cold(tl);
+    while (history_bytes(tl) > tl->options.budget && drop_one(tl, true))
+        ;
     if (pagestore_spilled(tl->snapshots.store) && ++h->thinned % REST_TURNS == 0)
         spill_rest_all(tl->spill);
 }

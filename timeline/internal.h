@@ -14,7 +14,7 @@ struct entry {
     struct checkpoint *checkpoint;
     uint64_t log_index;      /* events delivered before it */
     uint64_t cost_ns;        /* automatic: processor time to replay up to the next one */
-    struct summary *summary; /* automatic: of the interval up to the next one; NULL while open */
+    struct summary *summary; /* automatic: of the interval up to the next one; NULL: not known */
     uint64_t born;           /* approach: order of making; 0: automatic */
 };
 
@@ -30,6 +30,7 @@ struct history {
     struct mark *mark; /* ascending by position */
     size_t marks, mark_capacity;
     size_t bytes;     /* of checkpoints and summaries, without frames */
+    bool torn;        /* the open interval was left and entered again: no summary of it */
     uint64_t thinned; /* looks at the budget so far */
     uint64_t born;    /* approach checkpoints made so far */
     uint64_t cost_ns; /* processor time run since the newest automatic checkpoint */

@@ -62,8 +62,22 @@ static enum run_result judge(const struct timeline *tl, enum machine_stop stop, 
     return machine_position(tl->m) == until || step_made(tl->m, from) ? RUN_REACHED : RUN_ON;
 }
 
+/* Has an image changed under the live machine, perhaps outside of a run? Then its state is of no
+ * use, and it is live no more. */
+static bool run_failed(struct timeline *tl)
+{
+    if (!tl->recorder.failure.code)
+        return false;
+    tl->diverged = tl->recorder.failure;
+    tl->live = false;
+    tl->history.torn = true;
+    return true;
+}
+
 enum run_result run_live(struct timeline *tl, uint64_t until)
 {
+    if (run_failed(tl))
+        return RUN_DIVERGED;
     uint64_t from = machine_position(tl->m), due = history_next_take(tl);
     uint64_t end = chunk_end(tl, until);
     uint64_t began = host_cost_ns();
@@ -72,11 +86,8 @@ enum run_result run_live(struct timeline *tl, uint64_t until)
     tl->tip = machine_position(tl->m);
     tl->history.cost_ns += ns;
     adapt_chunk(tl, tl->tip - from, ns);
-    if (tl->recorder.failure.code) {
-        tl->diverged = tl->recorder.failure;
-        tl->live = false;
+    if (run_failed(tl))
         return RUN_DIVERGED;
-    }
     enum run_result result = judge(tl, stop, from, until);
     history_take_if_due(tl);
     return result;

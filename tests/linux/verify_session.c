@@ -384,6 +384,10 @@ int main(int argc, char **argv)
     int status = server_run(assembly_server(v.assembly));
     v.tl = assembly_timeline(v.assembly);
     v.m = timeline_machine(v.tl);
+    if (!status && timeline_moving(v.tl)) {
+        printf("the run was ended before the machine went off\n");
+        status = 1;
+    }
     if (!status)
         verify(&v);
     assembly_free(v.assembly);

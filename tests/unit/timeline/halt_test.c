@@ -340,7 +340,10 @@ Test(halt, spilled)
         struct stop stop = bench_seek(&b, n);
         cr_assert_eq(stop.reason, STOP_DONE, "%s", stop.text);
         bench_check(&b, &t, i, "from spilled frames");
+        timeline_info(b.tl, &info);
+        cr_assert_leq(info.bytes, info.budget, "%lu of %lu bytes", info.bytes, info.budget);
     }
+    cr_assert_gt(info.approach, 0, "the next steps back are quick");
     bench_fini(&b);
     trace_free(&t);
 }
@@ -360,5 +363,11 @@ Test(halt, no_room_at_all)
     uint64_t tip = timeline_tip(b.tl);
     cr_assert_eq(bench_seek(&b, tip / 2).position, tip / 2);
     cr_assert_eq(bench_seek(&b, tip).position, tip);
+    /* With room it goes on. */
+    setenv("TMPDIR", "/var/tmp", 1);
+    cr_assert_eq(bench_live(&b, NULL, 0, UINT64_MAX).reason, STOP_HALT);
+    struct timeline_info info;
+    timeline_info(b.tl, &info);
+    cr_assert_gt(info.spilled_bytes, 0);
     bench_fini(&b);
 }

@@ -164,7 +164,7 @@ static void check_place(struct walker *w, const struct stop *stop, uint64_t seed
     struct timeline_info info;
     timeline_info(tl, &info);
     /* Marks and the log are never dropped, nor the last few checkpoints. */
-    bool least = info.checkpoints <= 8 && !info.approach;
+    bool least = info.checkpoints <= 32;
     cr_assert(info.bytes <= info.budget || least,
               "seed %lu: %lu bytes of %lu, %lu of frames, %lu of log, "
               "%lu checkpoints: %s",
