@@ -180,15 +180,19 @@ void history_take_if_due(struct timeline *tl)
         history_thin(tl); /* the log grows without checkpoints too */
 }
 
-static void drop_oldest_approach(struct timeline *tl)
+/* Drop the approach checkpoint that is least use from here: the nearer, the denser they stay, so
+ * that moving on in the same direction finds the ones farther off still there. */
+static void drop_approach(struct timeline *tl)
 {
-    struct history *h = &tl->history;
-    size_t oldest = 0;
-    for (size_t i = 1; i < h->entries; i++)
-        if (h->entry[i].born &&
-            (!h->entry[oldest].born || h->entry[i].born < h->entry[oldest].born))
-            oldest = i;
-    erase(tl, oldest);
+    const struct history *h = &tl->history;
+    struct retention_item *item = mem_new(h->entries, sizeof *item);
+    for (size_t i = 0; i < h->entries; i++)
+        item[i] = (struct retention_item){h->entry[i].checkpoint->position, !h->entry[i].born};
+    uint64_t here = machine_position(tl->m);
+    size_t victim = retention_victim(item, h->entries, &here, 1);
+    free(item);
+    check(victim != RETENTION_NONE, "no approach checkpoint of %zu", h->approach);
+    erase(tl, victim);
 }
 
 static bool has_entry(const struct history *h, uint64_t position, uint64_t log_index)
@@ -208,7 +212,7 @@ static void keep_approach(struct timeline *tl, struct checkpoint *c)
     } else {
         insert(h, behind(h, c->position), (struct entry){c, tl->player.next, 0, NULL, ++h->born});
         if (h->approach > APPROACH_MAX)
-            drop_oldest_approach(tl);
+            drop_approach(tl);
     }
     /* Also when nothing was kept: the frames just captured count as long as RAM equals them. */
     history_thin(tl);
@@ -222,7 +226,7 @@ void history_take_approach(struct timeline *tl)
 void history_drop_approach(struct timeline *tl)
 {
     while (tl->history.approach)
-        drop_oldest_approach(tl);
+        drop_approach(tl);
 }
 
 /* ---- marks ---- */
@@ -376,11 +380,11 @@ static bool drop_one(struct timeline *tl, bool for_memory)
 {
     struct history *h = &tl->history;
     if (h->approach > APPROACH_LEAST)
-        drop_oldest_approach(tl);
+        drop_approach(tl);
     else if (h->entries - h->approach > KEPT_LEAST && drop_automatic(tl))
         return true;
     else if (h->approach && for_memory)
-        drop_oldest_approach(tl);
+        drop_approach(tl);
     else
         return false;
     return true;

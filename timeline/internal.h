@@ -80,6 +80,7 @@ struct operation {
     uint64_t start;         /* position where it began */
     bool from_tip;          /* it began live */
     uint64_t target;        /* where to land, or how far to run */
+    uint64_t approach;      /* landing: where the next approach checkpoint is taken */
     uint64_t scan_end;      /* the interval being scanned ends here */
     bool scanning;          /* its replay is under way */
     struct stop found;      /* what to report after landing */

@@ -9,6 +9,7 @@ void seek_begin(struct timeline *tl, uint64_t n)
 {
     tl->op.phase = PHASE_LAND;
     tl->op.target = n;
+    tl->op.approach = 0;
     points_disarm(tl);
     uint64_t here = machine_position(tl->m);
     if (tl->live && here == n)
@@ -69,8 +70,12 @@ enum timeline_status seek_advance(struct timeline *tl, struct stop *stop)
     if (tl->interrupted && tl->op.found.reason != STOP_INTERRUPT)
         seek_turn_back(tl);
     uint64_t target = tl->op.target;
-    uint64_t until = next_approach(tl);
     do {
+        /* Chosen once and kept over many chunks: else the far ones would never be reached. */
+        uint64_t here = machine_position(tl->m);
+        if (tl->op.approach <= here || tl->op.approach > target)
+            tl->op.approach = next_approach(tl);
+        uint64_t until = tl->op.approach;
         switch (run_replay(tl, until)) {
         case RUN_DIVERGED:
             return operation_finish_diverged(tl, stop);
@@ -89,7 +94,6 @@ enum timeline_status seek_advance(struct timeline *tl, struct stop *stop)
             return landed(tl, stop);
         if (machine_position(tl->m) == until)
             history_take_approach(tl);
-        until = next_approach(tl);
     } while (!tl->interrupted);
     return TIMELINE_RUNNING;
 }
