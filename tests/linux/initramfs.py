@@ -304,4 +304,6 @@ def build(packages, cache):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: initramfs.py FOLDER, the one that get-linux prints; prints the initramfs's path")
     print(build(Packages(sys.argv[1]), pathlib.Path(sys.argv[1]).parent))

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The kernel's symbols for gdb: an ELF file of nothing else, made from the guest's own /proc/kallsyms.
 
 There is no debug information in it: functions and variables have addresses and sizes, no types."""
@@ -108,3 +109,7 @@ def symbol_file(files):
         part.write_bytes(to_elf(parse(text)))
         part.rename(path)
     return str(path)
+
+
+if __name__ == "__main__":
+    print(symbol_file(linux_guest.obtain()))
