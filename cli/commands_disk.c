@@ -2,6 +2,7 @@
 #include "cli/commands_info.h"
 
 #include "cli/numbers.h"
+#include "devices/disk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,16 +17,6 @@
 static unsigned disk_count(const struct command_context *c)
 {
     return c->disks ? disk_images_count(c->disks) : 0;
-}
-
-static const struct overlay *disk_overlay(const struct machine *m, unsigned disk)
-{
-    char name[16];
-    snprintf(name, sizeof name, "disk%u", disk);
-    for (unsigned i = 0; i < m->overlays; i++)
-        if (!strcmp(m->overlay[i]->name, name))
-            return m->overlay[i];
-    return NULL;
 }
 
 static void append_changes(const struct overlay *o, struct buffer *out)

@@ -138,3 +138,13 @@ bool disk_zero(struct disk *d, uint64_t offset, uint64_t size)
     }
     return true;
 }
+
+const struct overlay *disk_overlay(const struct machine *m, unsigned index)
+{
+    if (index >= sizeof overlay_name / sizeof *overlay_name)
+        return NULL;
+    for (unsigned i = 0; i < m->overlays; i++)
+        if (!strcmp(m->overlay[i]->name, overlay_name[index]))
+            return m->overlay[i];
+    return NULL;
+}

@@ -232,16 +232,6 @@ struct copying {
     uint8_t chunk[CHUNK];
 };
 
-static const struct overlay *overlay_of(const struct machine *m, unsigned disk)
-{
-    char name[16];
-    snprintf(name, sizeof name, "disk%u", disk);
-    for (unsigned i = 0; i < m->overlays; i++)
-        if (!strcmp(m->overlay[i]->name, name))
-            return m->overlay[i];
-    return NULL;
-}
-
 /* The first byte from `offset` on that is in no hole, as far as the file system tells. */
 static uint64_t next_data(const struct image *image, uint64_t offset)
 {
@@ -363,7 +353,7 @@ static int open_beside(const char *path, struct buffer *name, struct error *err)
 bool disk_images_export(const struct disk_images *images, unsigned disk, const struct machine *m,
                         const char *path, struct error *err)
 {
-    const struct overlay *overlay = disk < images->count ? overlay_of(m, disk) : NULL;
+    const struct overlay *overlay = disk < images->count ? disk_overlay(m, disk) : NULL;
     if (!overlay)
         return error_set(err, ERROR_RANGE, "there is no disk %u: the machine has %u", disk,
                          images->count);
