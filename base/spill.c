@@ -65,19 +65,17 @@ static int make_file(void)
     return fd;
 }
 
-/* Address space of a piece, aligned to its size. */
-static uint8_t *reserve(void)
+void *map_aligned(size_t size, int protection)
 {
-    size_t size = 2 * (size_t)SPILL_PIECE;
-    uint8_t *low = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *low = mmap(NULL, 2 * size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (low == MAP_FAILED)
         return NULL;
-    uintptr_t mask = SPILL_PIECE - 1;
-    uint8_t *start = (uint8_t *)(((uintptr_t)low + mask) & ~mask), *end = start + SPILL_PIECE;
+    uint8_t *start = (uint8_t *)(((uintptr_t)low + size - 1) & ~(uintptr_t)(size - 1));
+    uint8_t *end = start + size;
     if (start > low)
         munmap(low, (size_t)(start - low));
-    if (end < low + size)
-        munmap(end, (size_t)(low + size - end));
+    if (end < low + 2 * size)
+        munmap(end, (size_t)(low + 2 * size - end));
     return start;
 }
 
@@ -106,7 +104,7 @@ void *spill_take(struct spill *s)
     int error = posix_fallocate(s->fd, offset, SPILL_PIECE);
     if (error)
         return fail(s, "no room", error);
-    uint8_t *piece = reserve();
+    void *piece = map_aligned(SPILL_PIECE, PROT_NONE);
     if (!piece || mmap(piece, SPILL_PIECE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd,
                        offset) == MAP_FAILED) {
         error = errno;

@@ -29,6 +29,10 @@ const char *spill_failure(const struct spill *s);
 /* Bytes of the pieces in use. */
 size_t spill_bytes(const struct spill *s);
 
+/* Private memory of a power of two bytes, aligned to its size, with mmap's `protection`; NULL:
+ * errno says why. */
+void *map_aligned(size_t size, int protection);
+
 /* A single area of any size in a file of its own, for what is seldom looked at: zeroed, for
  * spill_area_free. In memory where there is no room in a file; NULL when there is none either. */
 void *spill_area_new(size_t size);

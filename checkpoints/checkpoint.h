@@ -55,7 +55,7 @@ void snapshots_digest(const struct snapshots *s, struct digest *digest);
 size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t limit,
                       struct buffer *out);
 void checkpoint_free(struct snapshots *s, struct checkpoint *c);
-/* Pages its trees hold, shared with other checkpoints or not. */
+/* Pages its trees hold, those of zeroes aside, shared with other checkpoints or not. */
 uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c);
 /* Move frames of its trees, those shared with other checkpoints too, from memory to the file, at
  * least `bytes` if there are so many and the file has room; returns how many bytes. Cost: its

@@ -29,7 +29,7 @@ struct pageroot {
     struct pagestore *store;
     struct node *top;
     uint64_t pages;
-    uint64_t frames; /* pages that are there */
+    uint64_t frames; /* pages that are there, without those of zeroes */
     unsigned top_level;
     uint32_t refs;
 };

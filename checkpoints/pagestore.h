@@ -64,7 +64,7 @@ void pagestore_restore(const struct pageroot *base, const struct pageroot *to, s
  * go to `pages`, ascending. Cost: the differing part. */
 size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_t *pages,
                      size_t limit);
-/* How many pages are there. Cost: constant. */
+/* How many pages are there, those of zeroes aside: they cost nothing. Cost: constant. */
 uint64_t pageroot_frames(const struct pageroot *root);
 /* Move frames from memory to the file: `bytes` at least, if there are so many and the file has room
  * for them. Returns how many. What pageroot_page has given of this store is no longer good. */

@@ -45,18 +45,11 @@ static struct pool_slab *slab_of(void *object)
     return (struct pool_slab *)((uintptr_t)object & ~(uintptr_t)(POOL_SLAB_SIZE - 1));
 }
 
-static void *map_aligned(void)
+static struct pool_slab *map_slab(void)
 {
-    size_t size = 2 * (size_t)POOL_SLAB_SIZE;
-    uint8_t *low = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    check(low != MAP_FAILED, "out of memory for a slab: %s", strerror(errno));
-    uint8_t *start = (uint8_t *)slab_of(low + POOL_SLAB_SIZE - 1);
-    if (start > low)
-        munmap(low, (size_t)(start - low));
-    uint8_t *end = start + POOL_SLAB_SIZE;
-    if (end < low + size)
-        munmap(end, (size_t)(low + size - end));
-    return start;
+    struct pool_slab *slab = map_aligned(POOL_SLAB_SIZE, PROT_READ | PROT_WRITE);
+    check(slab, "out of memory for a slab: %s", strerror(errno));
+    return slab;
 }
 
 static size_t first_object(const struct pool *p)
@@ -77,7 +70,7 @@ static void *object_at(const struct pool *p, struct pool_slab *slab, size_t i)
 
 static struct pool_slab *slab_new(struct pool *p)
 {
-    struct pool_slab *slab = p->spill ? spill_take(p->spill) : map_aligned();
+    struct pool_slab *slab = p->spill ? spill_take(p->spill) : map_slab();
     if (!slab)
         return NULL;
     *slab = (struct pool_slab){0};

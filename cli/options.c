@@ -4,6 +4,7 @@
 #include "cli/nearest.h"
 #include "cli/numbers.h"
 #include "cli/options_set.h"
+#include "devices/virtio_blk.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -57,6 +58,13 @@ bool options_check_id(const char *name, const char *id, struct error *err)
                              "-%s: `%.40s` is no name: a letter, then letters, digits, `-`, `.`, "
                              "`_`, at most %d",
                              name, id, ID_MOST);
+}
+
+bool options_check_serial(const char *name, const char *serial, struct error *err)
+{
+    return strlen(serial) <= VIRTIO_BLK_SERIAL ||
+           error_set(err, ERROR_USAGE, "-%s: serial=%.40s is too long: %d bytes at most", name,
+                     serial, VIRTIO_BLK_SERIAL);
 }
 
 const char *options_type(struct run_options *o, const char *name, const char *key,

@@ -8,8 +8,6 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-enum { SERIAL_MOST = 20 };
-
 struct device_option *options_add_device(struct run_options *o, const char *name,
                                          const char *driver, enum virtio_id type, struct error *err)
 {
@@ -97,11 +95,8 @@ static bool set_drive(struct run_options *o, const char *name, const char *value
 static bool set_serial(struct run_options *o, const char *name, const char *value,
                        struct error *err)
 {
-    if (strlen(value) > SERIAL_MOST)
-        return error_set(err, ERROR_USAGE, "-%s: serial=%.40s is too long: %d bytes at most", name,
-                         value, SERIAL_MOST);
     current(o)->serial = options_keep(o, value);
-    return true;
+    return options_check_serial(name, value, err);
 }
 
 static bool set_netdev(struct run_options *o, const char *name, const char *value,

@@ -6,7 +6,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-enum { SERIAL_MOST = 20, UNIT_MOST = 31 };
+enum { UNIT_MOST = 31 };
 
 static struct drive_option *current(struct run_options *o)
 {
@@ -53,11 +53,8 @@ static bool set_id(struct run_options *o, const char *name, const char *value, s
 static bool set_serial(struct run_options *o, const char *name, const char *value,
                        struct error *err)
 {
-    if (strlen(value) > SERIAL_MOST)
-        return error_set(err, ERROR_USAGE, "-%s: serial=%.40s is too long: %d bytes at most", name,
-                         value, SERIAL_MOST);
     current(o)->serial = options_keep(o, value);
-    return true;
+    return options_check_serial(name, value, err);
 }
 
 static bool set_read_only(struct run_options *o, const char *name, const char *value,

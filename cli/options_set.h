@@ -84,6 +84,8 @@ const char *options_keep(struct run_options *o, const char *text);
 bool options_check_path(const char *name, const char *path, struct error *err);
 /* Names of things that others refer to: a letter, then letters, digits, '-', '.', '_'. */
 bool options_check_id(const char *name, const char *id, struct error *err);
+/* A disk's serial number: not too long? */
+bool options_check_serial(const char *name, const char *serial, struct error *err);
 /* Such a name that no device has yet. */
 bool options_check_device_id(const struct run_options *o, const char *name, const char *id,
                              struct error *err);

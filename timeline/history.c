@@ -334,34 +334,37 @@ static bool drop_automatic(struct timeline *tl)
     return true;
 }
 
-/* What memory and file may hold together: the budget, but for a little room to grow, or what cannot
- * be thinned away, the first state and the newest, and half a budget of history. */
+/* The budget but for a little room to grow. */
+static size_t usual(const struct timeline *tl)
+{
+    return tl->options.budget - tl->options.budget / GROWTH_SHARE;
+}
+
+/* What memory and file may hold together: the usual, or what cannot be thinned away, the first
+ * state and the newest, and half a budget of history. */
 static size_t allowance(const struct timeline *tl)
 {
     const struct history *h = &tl->history;
-    size_t usual = tl->options.budget - tl->options.budget / GROWTH_SHARE;
     if (!h->entries)
-        return usual;
+        return usual(tl);
     uint64_t frames = checkpoint_frames(&tl->snapshots, h->entry[0].checkpoint) +
                       checkpoint_frames(&tl->snapshots, h->entry[h->entries - 1].checkpoint);
     size_t needed = frames * RAM_PAGE_SIZE + tl->options.budget / 2;
-    return needed > usual ? needed : usual;
+    return needed > usual(tl) ? needed : usual(tl);
 }
 
 /* Frames get what the rest leaves of the budget. */
 static void set_frame_memory(struct timeline *tl)
 {
-    size_t usual = tl->options.budget - tl->options.budget / GROWTH_SHARE;
     size_t other = history_bytes(tl) - pagestore_frame_bytes(tl->snapshots.store);
-    pagestore_set_memory(tl->snapshots.store, usual > other ? usual - other : 0);
+    pagestore_set_memory(tl->snapshots.store, usual(tl) > other ? usual(tl) - other : 0);
 }
 
 /* Memory is full: the oldest frames go to the file, and a little more than has to. */
 static void spill_cold(struct timeline *tl)
 {
     const struct history *h = &tl->history;
-    size_t usual = tl->options.budget - tl->options.budget / GROWTH_SHARE;
-    size_t excess = history_bytes(tl) - usual + tl->options.budget / GROWTH_SHARE, moved = 0;
+    size_t excess = history_bytes(tl) - usual(tl) + tl->options.budget / GROWTH_SHARE, moved = 0;
     for (size_t i = 0; i < h->entries && moved < excess; i++) {
         moved += checkpoint_spill(&tl->snapshots, h->entry[i].checkpoint, excess - moved);
         if (spill_failure(tl->spill))

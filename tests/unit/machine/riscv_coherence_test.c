@@ -414,15 +414,21 @@ static void pause_between_lr_and_sc(struct hart_bench *p, uint64_t seed)
     PROGRAM(p, CODE, amo(2, 3, 10, 0, 5), PAUSE_INSN, addi(11, 0, 7), amo(3, 3, 12, 11, 5));
 }
 
+/* The program's second step gives the turn away: the other hart's, if there is one, is next. */
+static void second_step_ends_turn(void (*program)(struct hart_bench *, uint64_t), unsigned harts)
+{
+    run_all_ways(&b, program, 0, harts, 40);
+    cr_assert_eq(b.s->x[12], harts - 1);
+    bench_fini(&b);
+    start(&b, program, 0, harts);
+    machine_run(&b.m, 2);
+    cr_assert_eq(b.m.state.running, harts - 1);
+}
+
 Test(coherence, turns_and_reservations)
 {
     for (unsigned harts = 1; harts <= 2; harts++) {
-        run_all_ways(&b, pause_between_lr_and_sc, 0, harts, 40);
-        cr_assert_eq(b.s->x[12], harts - 1);
-        bench_fini(&b);
-        start(&b, pause_between_lr_and_sc, 0, harts);
-        machine_run(&b.m, 2);
-        cr_assert_eq(b.m.state.running, harts - 1);
+        second_step_ends_turn(pause_between_lr_and_sc, harts);
         cr_assert_eq(b.s->reserved, harts == 1 ? 4 : 0);
         bench_fini(&b);
     }
@@ -446,12 +452,7 @@ static void wfi_between_lr_and_sc(struct hart_bench *p, uint64_t seed)
 Test(coherence, a_wfi_that_does_not_wait)
 {
     for (unsigned harts = 1; harts <= 2; harts++) {
-        run_all_ways(&b, wfi_between_lr_and_sc, 0, harts, 40);
-        cr_assert_eq(b.s->x[12], harts - 1);
-        bench_fini(&b);
-        start(&b, wfi_between_lr_and_sc, 0, harts);
-        machine_run(&b.m, 2);
-        cr_assert_eq(b.m.state.running, harts - 1);
+        second_step_ends_turn(wfi_between_lr_and_sc, harts);
         cr_assert_eq(b.s->waiting, 0);
         bench_fini(&b);
     }
