@@ -165,6 +165,12 @@ enum machine_stop machine_run(struct machine *m, uint64_t until)
     }
 }
 
+bool machine_step_made(const struct machine *m, uint64_t from)
+{
+    return m->step_cpu < MACHINE_CPUS && machine_position(m) > from &&
+           m->state.last_step[m->step_cpu] + 1 == machine_position(m);
+}
+
 uint64_t machine_next_deadline(const struct machine *m)
 {
     return m->clock.next;

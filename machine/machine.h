@@ -102,6 +102,9 @@ static inline uint64_t machine_position(const struct machine *m)
  * an uninterrupted run at that position. A door that must look around after what it was asked ends
  * the run early, with MACHINE_LIMIT (machine_pause). */
 enum machine_stop machine_run(struct machine *m, uint64_t until);
+/* Has step_cpu made the last of the steps since `from`? Its latest step may also be one from
+ * before, behind which it waits. */
+bool machine_step_made(const struct machine *m, uint64_t from);
 
 /* vtime of the next deadline, CLOCK_NEVER: only an event can wake an idle machine. */
 uint64_t machine_next_deadline(const struct machine *m);

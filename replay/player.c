@@ -188,14 +188,6 @@ static bool stuck(struct player *p, const char *why)
     return p->failure.code;
 }
 
-/* Has the processor to be stepped made the last of the steps since `from`? Its latest step may also
- * be one from before, behind which it waits. */
-static bool step_made(const struct machine *m, uint64_t from)
-{
-    return m->step_cpu < MACHINE_CPUS && machine_position(m) > from &&
-           m->state.last_step[m->step_cpu] + 1 == machine_position(m);
-}
-
 enum machine_stop player_run(struct player *p, uint64_t until)
 {
     struct machine *m = p->machine;
@@ -215,7 +207,7 @@ enum machine_stop player_run(struct player *p, uint64_t until)
             break;
         if (stop == MACHINE_HIT)
             return MACHINE_HIT;
-        stepped = stepped || step_made(m, from);
+        stepped = stepped || machine_step_made(m, from);
         if (stop != MACHINE_IDLE || machine_position(m) == run_limit(p, until))
             continue;
         uint64_t deadline = machine_next_deadline(m);

@@ -3,25 +3,24 @@
 #include "base/check.h"
 #include "base/endian.h"
 
+/* What the machine was told is logged as it is told. */
+static void log_answer(struct recorder *r, enum event_kind kind, const void *bytes, size_t size)
+{
+    log_append(r->log, &(struct event){.position = machine_position(r->machine),
+                                       .vtime = clock_vtime(&r->machine->clock),
+                                       .kind = (uint16_t)kind,
+                                       .size = (uint32_t)size,
+                                       .data = bytes});
+}
+
 static uint64_t host_clock(void *ctx)
 {
     struct recorder *r = ctx;
     uint64_t now = r->host.clock(r->host.ctx);
     uint8_t bytes[8];
     store_le64(bytes, now);
-    log_append(r->log, &(struct event){.position = machine_position(r->machine),
-                                       .vtime = clock_vtime(&r->machine->clock),
-                                       .kind = EVENT_CLOCK,
-                                       .size = sizeof bytes,
-                                       .data = bytes});
+    log_answer(r, EVENT_CLOCK, bytes, sizeof bytes);
     return now;
-}
-
-static void output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
-{
-    struct recorder *r = ctx;
-    if (r->host.output)
-        r->host.output(r->host.ctx, channel, bytes, size);
 }
 
 static void entropy(void *ctx, uint8_t *bytes, size_t size)
@@ -29,11 +28,14 @@ static void entropy(void *ctx, uint8_t *bytes, size_t size)
     struct recorder *r = ctx;
     if (r->host.entropy)
         r->host.entropy(r->host.ctx, bytes, size);
-    log_append(r->log, &(struct event){.position = machine_position(r->machine),
-                                       .vtime = clock_vtime(&r->machine->clock),
-                                       .kind = EVENT_ENTROPY,
-                                       .size = (uint32_t)size,
-                                       .data = bytes});
+    log_answer(r, EVENT_ENTROPY, bytes, size);
+}
+
+static void output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
+{
+    struct recorder *r = ctx;
+    if (r->host.output)
+        r->host.output(r->host.ctx, channel, bytes, size);
 }
 
 static bool disk_read(void *ctx, unsigned disk, uint64_t block, uint8_t *bytes)

@@ -40,12 +40,6 @@ static uint64_t chunk_end(const struct timeline *tl, uint64_t until)
     return until - position > tl->chunk ? position + tl->chunk : until;
 }
 
-static bool step_made(const struct machine *m, uint64_t from)
-{
-    return m->step_cpu < MACHINE_CPUS && machine_position(m) > from &&
-           m->state.last_step[m->step_cpu] + 1 == machine_position(m);
-}
-
 static enum run_result judge(const struct timeline *tl, enum machine_stop stop, uint64_t from,
                              uint64_t until)
 {
@@ -59,7 +53,8 @@ static enum run_result judge(const struct timeline *tl, enum machine_stop stop, 
     case MACHINE_LIMIT:
         break;
     }
-    return machine_position(tl->m) == until || step_made(tl->m, from) ? RUN_REACHED : RUN_ON;
+    return machine_position(tl->m) == until || machine_step_made(tl->m, from) ? RUN_REACHED
+                                                                              : RUN_ON;
 }
 
 /* Has an image changed under the live machine, perhaps outside of a run? Then its state is of no
