@@ -141,7 +141,7 @@ bool disk_zero(struct disk *d, uint64_t offset, uint64_t size)
 
 const struct overlay *disk_overlay(const struct machine *m, unsigned index)
 {
-    if (index >= sizeof overlay_name / sizeof *overlay_name)
+    if (index >= MOST)
         return NULL;
     for (unsigned i = 0; i < m->overlays; i++)
         if (!strcmp(m->overlay[i]->name, overlay_name[index]))
