@@ -1,5 +1,7 @@
 # Libraries come as Debian packages, found through pkg-config. What is missing is named all at once.
 find_package(PkgConfig REQUIRED)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
 set(missing "")
 
 macro(need name module package)
