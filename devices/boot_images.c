@@ -18,9 +18,7 @@ enum {
     LARGE_PAGE = 2 << 20
 };
 
-enum { FIRMWARE, KERNEL, INITRD, PLACED };
-
-static const char *const role[PLACED] = {"firmware", "kernel", "initrd"};
+enum { FIRMWARE = BOARD_FIRMWARE, KERNEL = BOARD_KERNEL, INITRD = BOARD_INITRD, PLACED };
 
 /* An image in memory: which of the segments are its own. */
 struct placed {
@@ -74,7 +72,8 @@ static bool place(struct boot *b, unsigned which, const char *name, size_t first
         const struct image_segment *s = &images->segment[i];
         if (find_overlap(b, s->pa, s->mem_size, &other))
             return error_set(err, ERROR_RANGE, "%s (%s) overlaps %s (%s) in memory, at %#" PRIx64,
-                             name, role[which], b->placed[other].name, role[other], s->pa);
+                             name, board_file_name(which), b->placed[other].name,
+                             board_file_name(other), s->pa);
     }
     b->placed[which] = (struct placed){name, first, images->count - first, *info};
     return true;
@@ -106,6 +105,19 @@ static bool kernel_is_in_fw_cfg(const struct boot *b)
     return starts_flash(b) && wants_firmware(b);
 }
 
+static bool load_file(struct boot *b, enum board_file role, const char *name, uint64_t raw_pa,
+                      struct image_info *info, struct error *err)
+{
+    struct machine *m = b->m;
+    uint8_t *bytes;
+    size_t size;
+    if (!board_files_read(b->options->files, role, name, IMAGE_FILE_MOST, &bytes, &size, err))
+        return false;
+    bool ok = images_load_bytes(&m->images, name, bytes, size, raw_pa, &m->ram, info, err);
+    free(bytes);
+    return ok;
+}
+
 static bool load_kernel(struct boot *b, struct error *err)
 {
     struct machine *m = b->m;
@@ -117,7 +129,7 @@ static bool load_kernel(struct boot *b, struct error *err)
         return true;
     bool ok = b->elf ? images_load_bytes(&m->images, name, b->elf->bytes, b->elf->size, raw_pa,
                                          &m->ram, &info, err)
-                     : images_load(&m->images, name, raw_pa, &m->ram, &info, err);
+                     : load_file(b, BOARD_KERNEL, name, raw_pa, &info, err);
     return ok && place(b, KERNEL, name, first, &info, err);
 }
 
@@ -139,7 +151,7 @@ static bool load_firmware(struct boot *b, struct error *err)
     const char *name = by_default ? DEFAULT_FIRMWARE : b->options->bios;
     size_t first = m->images.count;
     struct image_info info;
-    if (!images_load(&m->images, name, m->ram.base, &m->ram, &info, err)) {
+    if (!load_file(b, BOARD_FIRMWARE, name, m->ram.base, &info, err)) {
         if (by_default && err->code == ERROR_IO)
             return error_set(err, ERROR_IO,
                              "no firmware at %s: install the package opensbi, or give -bios FILE "
@@ -179,10 +191,10 @@ static uint64_t initrd_address(const struct boot *b, uint64_t size)
     return align_up(end, PAGE);
 }
 
-static bool read_some(const char *name, uint64_t limit, uint8_t **bytes, size_t *size,
-                      struct error *err)
+static bool read_some(const struct boot *b, enum board_file role, const char *name, uint8_t **bytes,
+                      size_t *size, struct error *err)
 {
-    if (!file_read(name, limit, bytes, size, err))
+    if (!board_files_read(b->options->files, role, name, b->m->ram.size, bytes, size, err))
         return false;
     if (*size)
         return true;
@@ -198,7 +210,7 @@ static bool load_initrd(struct boot *b, struct error *err)
     size_t size, first = m->images.count;
     if (!name || kernel_is_in_fw_cfg(b))
         return true;
-    if (!read_some(name, m->ram.size, &bytes, &size, err))
+    if (!read_some(b, BOARD_INITRD, name, &bytes, &size, err))
         return false;
     uint64_t pa = initrd_address(b, size);
     bool ok = images_add(&m->images, name, pa, bytes, size, &m->ram, err);
@@ -207,14 +219,14 @@ static bool load_initrd(struct boot *b, struct error *err)
     return ok && place(b, INITRD, name, first, &info, err);
 }
 
-static bool add_file(struct boot *b, const char *name, enum fw_cfg_key size_key,
-                     enum fw_cfg_key data_key, struct error *err)
+static bool add_file(struct boot *b, enum board_file role, const char *name,
+                     enum fw_cfg_key size_key, enum fw_cfg_key data_key, struct error *err)
 {
     uint8_t *bytes;
     size_t size;
     if (!name)
         return true;
-    if (!read_some(name, b->m->ram.size, &bytes, &size, err))
+    if (!read_some(b, role, name, &bytes, &size, err))
         return false;
     bool ok = fw_cfg_add(b->fw_cfg, data_key, name, bytes, size, err);
     free(bytes);
@@ -230,8 +242,8 @@ static bool load_fw_cfg(struct boot *b, struct error *err)
     size_t size = strlen(line) + 1;
     if (!kernel_is_in_fw_cfg(b) || !o->kernel)
         return true;
-    if (!add_file(b, o->kernel, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, err) ||
-        !add_file(b, o->initrd, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, err) ||
+    if (!add_file(b, BOARD_KERNEL, o->kernel, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, err) ||
+        !add_file(b, BOARD_INITRD, o->initrd, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, err) ||
         !fw_cfg_add(b->fw_cfg, FW_CFG_CMDLINE_DATA, "command line", line, size, err))
         return false;
     fw_cfg_add_number(b->fw_cfg, FW_CFG_CMDLINE_SIZE, size, 4);
@@ -250,11 +262,15 @@ static bool make_tree(struct boot *b, struct buffer *tree, struct error *err)
         .initrd_end = initrd->info.high,
     };
     const char *name = b->options->dtb;
+    if (b->options->tree) {
+        buffer_append(tree, b->options->tree, b->options->tree_size);
+        return true;
+    }
     if (!name)
         return device_tree_make(&config, tree, err);
     uint8_t *blob;
     size_t size;
-    if (!file_read(name, TREE_FILE_LIMIT, &blob, &size, err))
+    if (!board_files_read(b->options->files, BOARD_DTB, name, TREE_FILE_LIMIT, &blob, &size, err))
         return false;
     bool ok = device_tree_adapt(&config, name, blob, size, tree, err);
     free(blob);

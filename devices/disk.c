@@ -139,12 +139,19 @@ bool disk_zero(struct disk *d, uint64_t offset, uint64_t size)
     return true;
 }
 
-const struct overlay *disk_overlay(const struct machine *m, unsigned index)
+const struct disk *disk_find(const struct machine *m, unsigned index)
 {
     if (index >= MOST)
         return NULL;
     for (unsigned i = 0; i < m->overlays; i++)
-        if (!strcmp(m->overlay[i]->name, overlay_name[index]))
-            return m->overlay[i];
+        if (m->overlay[i]->name == overlay_name[index])
+            return (const struct disk *)((const char *)m->overlay[i] -
+                                         offsetof(struct disk, overlay));
     return NULL;
+}
+
+const struct overlay *disk_overlay(const struct machine *m, unsigned index)
+{
+    const struct disk *d = disk_find(m, index);
+    return d ? &d->overlay : NULL;
 }

@@ -40,6 +40,8 @@ bool disk_write(struct disk *d, uint64_t offset, const void *bytes, uint64_t siz
 /* Write zeroes; whole pages of them take next to no memory. */
 bool disk_zero(struct disk *d, uint64_t offset, uint64_t size);
 
+/* Disk `index` of a machine; NULL: it has no such disk. */
+const struct disk *disk_find(const struct machine *m, unsigned index);
 /* What the guest has changed of disk `index` of a machine; NULL: it has no such disk. */
 const struct overlay *disk_overlay(const struct machine *m, unsigned index);
 

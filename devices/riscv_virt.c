@@ -18,17 +18,13 @@
 #include "machine/riscv/riscv.h"
 #include "machine/semihosting.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MIB (UINT64_C(1) << 20)
-#define RAM_MOST (UINT64_C(8) << 30)
-enum { SHIFT_MOST = 10 };
 
 struct riscv_virt {
     struct machine machine;
     struct boot_rom rom;
+    struct boot_rom_target target;
     struct aclint aclint;
     struct plic plic;
     struct uart16550 uart;
@@ -122,12 +118,13 @@ static void add_slot(struct riscv_virt *board, unsigned slot, const struct riscv
 }
 
 static bool add_flash(struct riscv_virt *board, unsigned which, const struct riscv_virt_flash *o,
-                      struct error *err)
+                      const struct board_files *files, struct error *err)
 {
     static const char *const name[RISCV_VIRT_FLASHES] = {"flash0", "flash1"};
     uint8_t *bytes = NULL;
     size_t size = 0;
-    if (o->file && !file_read(o->file, CFI_FLASH_SIZE, &bytes, &size, err))
+    if (o->file &&
+        !board_files_read(files, BOARD_FLASH0 + which, o->file, CFI_FLASH_SIZE, &bytes, &size, err))
         return error_prefix(err, "%s", name[which]);
     struct cfi_flash_config config = {.name = name[which],
                                       .base = MAP_FLASH + (uint64_t)which * MAP_FLASH_SIZE,
@@ -150,69 +147,23 @@ static bool add_fw_cfg_files(struct riscv_virt *board, const struct riscv_virt_o
     return true;
 }
 
-static bool slot_valid(unsigned slot, const struct riscv_virt_slot *s, struct error *err)
-{
-    if (s->id == VIRTIO_ID_BLOCK &&
-        (!s->disk_bytes || s->disk_bytes % DISK_SECTOR || s->disk_bytes > DISK_MOST))
-        return error_set(err, ERROR_RANGE,
-                         "disk of %" PRIu64 " bytes in slot %u: it has to be whole sectors of %d, "
-                         "from one to 16 TiB",
-                         s->disk_bytes, slot, DISK_SECTOR);
-    if (s->id == VIRTIO_ID_CONSOLE && (s->ports < 1 || s->ports > VIRTIO_CONSOLE_PORTS))
-        return error_set(err, ERROR_RANGE, "console of %u ports in slot %u: it has 1 or 2",
-                         s->ports, slot);
-    if (s->id && s->id != VIRTIO_ID_BLOCK && s->id != VIRTIO_ID_CONSOLE && s->id != VIRTIO_ID_NET &&
-        s->id != VIRTIO_ID_ENTROPY)
-        return error_set(err, ERROR_UNSUPPORTED, "virtio device %u in slot %u: not known", s->id,
-                         slot);
-    return true;
-}
-
-static bool slots_valid(const struct riscv_virt_options *o, struct error *err)
-{
-    unsigned consoles = 0;
-    for (unsigned slot = 0; slot < RISCV_VIRT_SLOTS; slot++) {
-        if (!slot_valid(slot, &o->slot[slot], err))
-            return false;
-        consoles += o->slot[slot].id == VIRTIO_ID_CONSOLE;
-    }
-    return consoles <= 1 ||
-           error_set(err, ERROR_RANGE, "%u consoles: there can be one, of two ports", consoles);
-}
-
-static bool options_valid(const struct riscv_virt_options *o, struct error *err)
-{
-    if (o->ram_size < MIB || o->ram_size > RAM_MOST || o->ram_size % MIB)
-        return error_set(err, ERROR_RANGE,
-                         "RAM of %" PRIu64 " bytes: it has to be whole MiB, from 1 MiB to 8 GiB",
-                         o->ram_size);
-    if (o->harts < 1 || o->harts > MACHINE_CPUS)
-        return error_set(err, ERROR_RANGE, "%u harts: the machine has 1 to %u", o->harts,
-                         MACHINE_CPUS);
-    if (o->shift > SHIFT_MOST)
-        return error_set(err, ERROR_RANGE, "clock shift %u: it goes from 0 to %u", o->shift,
-                         SHIFT_MOST);
-    return slots_valid(o, err);
-}
-
 static bool init(struct riscv_virt *board, const struct riscv_virt_options *o,
                  const struct boot_elf *elf, struct error *err)
 {
     struct machine *m = &board->machine;
-    struct boot_rom_target target;
     boot_rom_init(&board->rom, m, MAP_BOOT_ROM);
     riscv_add_harts(m, MAP_BOOT_ROM);
     add_interrupt_controllers(board);
     add_peripherals(board, o);
     for (unsigned which = 0; which < RISCV_VIRT_FLASHES; which++)
-        if (!add_flash(board, which, &o->flash[which], err))
+        if (!add_flash(board, which, &o->flash[which], o->files, err))
             return false;
     for (unsigned slot = 0; slot < RISCV_VIRT_SLOTS; slot++)
         add_slot(board, slot, &o->slot[slot]);
     if (!add_fw_cfg_files(board, o, err) ||
-        !boot_images_load(m, o, elf, &board->fw_cfg, &target, err))
+        !boot_images_load(m, o, elf, &board->fw_cfg, &board->target, err))
         return false;
-    boot_rom_set(&board->rom, &target);
+    boot_rom_set(&board->rom, &board->target);
     if (o->semihosting && !semihosting_init(&board->semihosting, m, o->append, err))
         return false;
     machine_reset(m);
@@ -222,7 +173,7 @@ static bool init(struct riscv_virt *board, const struct riscv_virt_options *o,
 static struct riscv_virt *make(const struct riscv_virt_options *o, const struct boot_elf *elf,
                                struct error *err)
 {
-    if (!options_valid(o, err))
+    if (!riscv_virt_options_valid(o, err))
         return NULL;
     struct machine_config config = {
         .ram_base = MAP_RAM,
@@ -273,6 +224,18 @@ void riscv_virt_free(struct riscv_virt *board)
 struct machine *riscv_virt_machine(struct riscv_virt *board)
 {
     return &board->machine;
+}
+
+const uint8_t *riscv_virt_tree(const struct riscv_virt *board, size_t *size)
+{
+    const struct images *images = &board->machine.images;
+    for (size_t i = 0; i < images->count; i++)
+        if (images->segment[i].pa == board->target.tree && images->segment[i].size) {
+            *size = images->segment[i].size;
+            return images->segment[i].bytes;
+        }
+    *size = 0;
+    return NULL;
 }
 
 struct disk *riscv_virt_disk(struct riscv_virt *board, unsigned number)

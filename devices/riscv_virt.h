@@ -3,6 +3,7 @@
 #ifndef DEVICES_RISCV_VIRT_H
 #define DEVICES_RISCV_VIRT_H
 
+#include "devices/board_files.h"
 #include "machine/machine.h"
 
 struct disk;
@@ -52,7 +53,16 @@ struct riscv_virt_options {
     struct riscv_virt_flash flash[RISCV_VIRT_FLASHES];
     const struct riscv_virt_fw_cfg *fw_cfg; /* fw_cfgs of them, at most 64; copied */
     unsigned fw_cfgs;
+    /* Where the contents of bios, kernel, initrd, dtb and flashes come from; NULL: these files. */
+    const struct board_files *files;
+    /* The tree that the guest gets, as it is (riscv_virt_tree of such a board); NULL: the one that
+     * the options make. */
+    const uint8_t *tree;
+    size_t tree_size;
 };
+
+/* Are the numbers possible? riscv_virt_new asks, too, and looks at the files as well. */
+bool riscv_virt_options_valid(const struct riscv_virt_options *options, struct error *err);
 
 /* Build the machine, load the images, reset: at position 0, ready to run. NULL on error: nothing is
  * left half-made. Free with riscv_virt_free. */
@@ -64,6 +74,17 @@ struct machine *riscv_virt_machine(struct riscv_virt *board);
 
 /* A disk by number (see `slot` above), owned by the board; NULL: there is none. */
 struct disk *riscv_virt_disk(struct riscv_virt *board, unsigned number);
+
+/* The device tree as it was loaded; stays the board's. */
+const uint8_t *riscv_virt_tree(const struct riscv_virt *board, size_t *size);
+
+/* The state tables of all components a board can have: a component's section in saved state has the
+ * name of its table, and its instance is its place among those of its kind. */
+struct riscv_virt_table {
+    const struct fields *fields;
+    unsigned instances; /* at most */
+};
+const struct riscv_virt_table *riscv_virt_tables(size_t *count);
 
 /* From memory instead of files, for tests and embedded guests: an ELF without firmware. */
 struct riscv_virt *riscv_virt_new_elf(const struct riscv_virt_options *options, const char *name,

@@ -34,6 +34,25 @@ enum cpu_feature { CPU_FEATURE_CPU, CPU_FEATURE_FPU, CPU_FEATURE_CSR, CPU_FEATUR
 
 enum cpu_access { CPU_FETCH, CPU_READ, CPU_WRITE };
 
+/* Virtual addresses in a row that lead to RAM in a row. */
+struct cpu_mapping {
+    uint64_t va, pa, size; /* bytes: multiples of RAM_PAGE_SIZE; all of it lies in RAM */
+    uint8_t rights;        /* 1 << enum cpu_access, each */
+};
+
+/* False: no more of them. */
+typedef bool cpu_mapping_fn(void *ctx, const struct cpu_mapping *mapping);
+
+struct cpu_mappings {
+    bool physical; /* the processor's own accesses are not translated at present */
+    bool cut;      /* not all were visited: the visitor had enough, or CPU_MAPPING_TABLES */
+};
+
+/* Page tables looked at in a visit: more than a tree has that uses each of its tables once, unless
+ * a GiB of RAM is page tables. One that leads to the same tables again and again, as a hostile
+ * guest's may, is followed no further. */
+enum { CPU_MAPPING_TABLES = 1 << 18 };
+
 enum cpu_drop {
     CPU_DROP_TRANSLATIONS = 1, /* all of the TLB: also starts a new interval for it */
     CPU_DROP_CODE = 2          /* all decoded code */
@@ -62,6 +81,14 @@ struct cpu_ops {
 
     /* Without any side effect; false when the access would fault. */
     bool (*translate)(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
+
+    /* Visit what the page tables now in force map to RAM, of all privileges that they translate
+     * for, in ascending order of address; neighbours with the same rights that go on in RAM are
+     * one. They are the supervisor's view, a kernel debugger's: also while the processor is in a
+     * mode that they are not for. Rights are those of the tables alone: accessed and dirty bits,
+     * and protection of physical memory, do not count. No side effect. Cost: the tables' entries.
+     */
+    struct cpu_mappings (*mappings)(const struct cpu *cpu, cpu_mapping_fn *visit, void *ctx);
 
     const struct cpu_register *registers;
     size_t register_count;

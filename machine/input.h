@@ -19,7 +19,8 @@ enum event_kind {
     EVENT_REGISTER = 5, /* a debugger's write: hart `target`, 4 bytes number, 8 bytes value */
     EVENT_POWER = 6,    /* the user presses the power button: the machine goes off */
     EVENT_IDLE = 7,     /* nothing but that idle time has passed: the machine was stopped in it */
-    EVENT_ENTROPY = 8   /* answer to door_entropy: the bytes */
+    EVENT_ENTROPY = 8,  /* answer to door_entropy: the bytes */
+    EVENT_LAST = EVENT_ENTROPY
 };
 
 /* Events that are not delivered but answer a question of the machine's. */

@@ -15,9 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Larger files are not images of anything this machine can hold, debug information included. */
-#define FILE_LIMIT (UINT64_C(2) << 30)
-
 void images_init(struct images *images)
 {
     *images = (struct images){0};
@@ -291,18 +288,6 @@ bool images_load_bytes(struct images *images, const char *name, const uint8_t *b
     cover(&f.found, info);
     ok = ok && commit(images, &f.found, name, err);
     images_fini(&f.found);
-    return ok;
-}
-
-bool images_load(struct images *images, const char *path, uint64_t raw_pa, const struct ram *ram,
-                 struct image_info *info, struct error *err)
-{
-    uint8_t *bytes;
-    size_t size;
-    if (!file_read(path, FILE_LIMIT, &bytes, &size, err))
-        return false;
-    bool ok = images_load_bytes(images, path, bytes, size, raw_pa, ram, info, err);
-    free(bytes);
     return ok;
 }
 

@@ -7,6 +7,9 @@
 /* Segments of all images of a machine together. */
 enum { IMAGE_SEGMENTS = 64 };
 
+/* Larger files are not images of anything this machine can hold, debug information included. */
+#define IMAGE_FILE_MOST (UINT64_C(2) << 30)
+
 /* Bytes to write at a physical address at each reset. */
 struct image_segment {
     uint64_t pa;
@@ -33,14 +36,12 @@ struct image_info {
 void images_init(struct images *images);
 void images_fini(struct images *images);
 
-/* Read FILE: an ELF (ELF64, RISC-V, little-endian; its segments go to their physical addresses), a
- * RISC-V Image (header magic "RSC\x05"; goes to raw_pa, and the memory its header asks for behind
- * its bytes is zeroed), or raw bytes (go to raw_pa). Every segment must lie inside `ram`, those of
- * one ELF must not overlap; other images are not looked at. The ELF symbol `tohost` is noted. On
- * error `images` is unchanged, and *err names the file and the reason. */
-bool images_load(struct images *images, const char *path, uint64_t raw_pa, const struct ram *ram,
-                 struct image_info *info, struct error *err);
-/* The same from memory; `name` for messages. This is what is fuzzed. */
+/* Load a file's bytes: an ELF (ELF64, RISC-V, little-endian; its segments go to their physical
+ * addresses), a RISC-V Image (header magic "RSC\x05"; goes to raw_pa, and the memory its header
+ * asks for behind its bytes is zeroed), or raw bytes (go to raw_pa). Every segment must lie inside
+ * `ram`, those of one ELF must not overlap; other images are not looked at. The ELF symbol `tohost`
+ * is noted. On error `images` is unchanged, and *err names the file and the reason. This is what is
+ * fuzzed. */
 bool images_load_bytes(struct images *images, const char *name, const uint8_t *bytes, size_t size,
                        uint64_t raw_pa, const struct ram *ram, struct image_info *info,
                        struct error *err);

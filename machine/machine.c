@@ -108,6 +108,8 @@ void machine_reset(struct machine *m)
 static void guest_reset(struct machine *m)
 {
     m->state.resets++;
+    if (m->watch & MACHINE_WATCH_RESETS)
+        m->pause = true;
     machine_reset(m);
 }
 

@@ -49,6 +49,25 @@ struct machine_state {
 
 extern const struct fields machine_fields;
 
+/* What a run is to look for, for who asks: neither is state, nor changes what the guest does. */
+enum machine_watch {
+    MACHINE_WATCH_TRAPS = 1, /* a hart that makes nothing but traps */
+    MACHINE_WATCH_RESETS = 2
+};
+
+/* A hart that gets nowhere but into trap handlers: it has taken TRAPS_STILL traps in a row without
+ * an instruction retired in between, or TRAPS_NESTED in a row at one pc for one cause without
+ * having returned from any. Counted from the last restore or reset on, while they are watched. */
+struct trap_loop {
+    bool found;
+    unsigned hart;      /* index */
+    uint64_t traps;     /* in a row */
+    uint64_t position;  /* where the first of them was */
+    uint64_t pc, cause; /* of the last one; cause as the architecture has it */
+};
+
+enum { TRAPS_STILL = 1000, TRAPS_NESTED = 100000 };
+
 struct semihosting;
 
 struct machine {
@@ -70,13 +89,16 @@ struct machine {
     struct points points;   /* armed by the timeline; arrays are the timeline's */
     struct touched touched; /* pages used since machine_begin_interval */
     unsigned step_cpu; /* machine_run returns once this hart has made a step; MACHINE_CPUS: none */
-    bool reset_requested; /* only inside a step */
-    bool attention;       /* inside a run: the running hart ends its block after this step */
-    bool pause;           /* inside a run: it returns at the next step boundary */
+    unsigned watch;    /* enum machine_watch: what is found ends the run, right behind it */
+    struct trap_loop trap_loop; /* the last one found; who has seen it clears it */
+    bool reset_requested;       /* only inside a step */
+    bool attention;             /* inside a run: the running hart ends its block after this step */
+    bool pause;                 /* inside a run: it returns at the next step boundary */
 };
 
 enum machine_stop {
-    MACHINE_LIMIT, /* the position asked for, or step_cpu has made its step, or a pause */
+    MACHINE_LIMIT, /* the position asked for, or step_cpu has made its step, or a pause, or what
+                      `watch` is about */
     MACHINE_IDLE,  /* every hart waits */
     MACHINE_HIT,   /* points.hit said stop */
     MACHINE_HALTED /* state.halt says why */
@@ -138,10 +160,14 @@ void machine_begin_interval(struct machine *m);
 /* enum cpu_drop. Changes nothing but speed. */
 void machine_drop_caches(struct machine *m, unsigned what);
 
-/* Serialised state of everything but RAM, in a fixed order. */
+/* Serialised state of everything but RAM: docs/vmstate.md has the format. */
 void machine_save(const struct machine *m, struct buffer *out);
-/* All or nothing: on error the machine is unchanged. RAM is the caller's to restore. */
+/* All or nothing: on error the machine is unchanged. RAM is the caller's to restore. The state may
+ * be one of an older build, as far as the field tables go back. */
 bool machine_load(struct machine *m, const uint8_t *bytes, size_t size, struct error *err);
+/* Would the state load, and have all parts of it the versions that machine_save writes? Else what
+ * is loaded, and what runs from there, may have other digests than where the state was saved. */
+bool machine_saved_versions_equal(const struct machine *m, const uint8_t *bytes, size_t size);
 
 /* Digests of everything but RAM. */
 struct machine_digest {
@@ -150,7 +176,8 @@ struct machine_digest {
     uint64_t devices;
 };
 void machine_digest(const struct machine *m, struct machine_digest *digest);
-/* Lines "COMPONENT.FIELD: SAVED -> NOW" for what differs from a saved state; returns how many. */
+/* Lines "COMPONENT.FIELD: SAVED -> NOW" for what differs from a saved state; returns how many. One
+ * that does not load is one difference, and the line says why. */
 size_t machine_diff(const struct machine *m, const uint8_t *saved, size_t size, size_t limit,
                     struct buffer *out);
 

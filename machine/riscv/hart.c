@@ -29,7 +29,7 @@ static const struct field riscv_field[] = {
     FIELD(struct riscv_state, priv),         FIELD(struct riscv_state, waiting),
     FIELD(struct riscv_state, reserved),     FIELD_UNUSED(struct riscv_state, unused),
 };
-static const struct fields riscv_fields = FIELDS("hart", struct riscv_state, 1, 1, riscv_field);
+const struct fields riscv_fields = FIELDS("hart", struct riscv_state, 1, 1, riscv_field);
 
 /* ---- life ---- */
 
@@ -49,6 +49,7 @@ static void reset(struct cpu *cpu)
     h->s.x[10] = cpu->index;
     h->s.cycle_base = 0 - machine_position(h->m);
     h->s.instret_base = 0 - instret;
+    h->rows = (struct trap_rows){0};
     hart_flush(h);
 }
 
@@ -115,6 +116,7 @@ static bool valid(const struct cpu *cpu, const void *state)
 
 static void restored(struct cpu *cpu)
 {
+    hart_of(cpu)->rows = (struct trap_rows){0};
     hart_flush(hart_of(cpu));
 }
 
@@ -322,6 +324,7 @@ static const struct cpu_ops riscv_ops = {
     .valid = valid,
     .restored = restored,
     .translate = hart_translate_debug,
+    .mappings = hart_mappings,
     .registers = registers,
     .register_count = sizeof registers / sizeof *registers,
     .get_register = get_register,

@@ -126,6 +126,15 @@ struct fetch_entry {
     struct code_page *page;
 };
 
+/* Traps in a row, see struct trap_loop. */
+struct trap_rows {
+    uint64_t still, still_from; /* how many without an instruction retired since the first, and its
+                                 * position */
+    uint64_t instret;           /* then */
+    uint64_t nested, nested_from; /* the same without a return; at one pc for one cause: */
+    uint64_t pc, cause;
+};
+
 struct hart {
     struct riscv_state s; /* first: the engine addresses x[] through the hart */
     struct cpu cpu;
@@ -143,6 +152,7 @@ struct hart {
     } marked[2];
     unsigned marks;
     uint64_t marked_at;
+    struct trap_rows rows; /* no state */
 };
 
 /* hart.c: the interrupt inputs as mip shows them. */
@@ -194,6 +204,9 @@ bool hart_translate_look(const struct cpu *cpu, uint64_t va, enum cpu_access acc
 /* The same for a debugger, to whom a supervisor's user memory is open without mstatus.SUM, and a
  * user's supervisor memory. */
 bool hart_translate_debug(const struct cpu *cpu, uint64_t va, enum cpu_access access, uint64_t *pa);
+
+/* mappings.c: cpu_ops.mappings. */
+struct cpu_mappings hart_mappings(const struct cpu *cpu, cpu_mapping_fn *visit, void *ctx);
 
 /* The present step is not made after all: take back what its fetch has marked. */
 void hart_unmark_fetch(struct hart *h);

@@ -10,6 +10,9 @@ enum riscv_irq { RISCV_IRQ_MSI = 3, RISCV_IRQ_MTI = 7, RISCV_IRQ_SEI = 9, RISCV_
 /* Ticks of the `time` CSR and of mtime in a second, and nanoseconds a tick. */
 enum { RISCV_TIMEBASE = 10000000, RISCV_TICK_NS = 100 };
 
+/* A hart's state. */
+extern const struct fields riscv_fields;
+
 /* Give `m` its config.cpus harts, in reset: pc at `reset_pc`, machine mode, a0 = hart id. The
  * machine frees them. */
 void riscv_add_harts(struct machine *m, uint64_t reset_pc);

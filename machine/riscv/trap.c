@@ -62,8 +62,38 @@ static void enter_m(struct hart *h, bool interrupt, uint64_t cause, uint64_t tva
     h->s.pc = vector(h->s.mtvec, interrupt, cause);
 }
 
+/* No step of another kind pays for it: instret says whether something was done since. */
+static void count_trap(struct hart *h, uint64_t cause)
+{
+    struct trap_rows *r = &h->rows;
+    uint64_t position = machine_position(h->m), pc = h->s.pc;
+    if (!r->still || r->instret != h->s.instret) {
+        r->still = 0;
+        r->still_from = position;
+        r->instret = h->s.instret;
+    }
+    if (!r->nested || r->pc != pc || r->cause != cause) {
+        r->nested = 0;
+        r->nested_from = position;
+        r->pc = pc;
+        r->cause = cause;
+    }
+    bool still = ++r->still == TRAPS_STILL, nested = ++r->nested == TRAPS_NESTED;
+    if (!still && !nested)
+        return;
+    h->m->trap_loop = (struct trap_loop){.found = true,
+                                         .hart = h->cpu.index,
+                                         .traps = still ? r->still : r->nested,
+                                         .position = still ? r->still_from : r->nested_from,
+                                         .pc = pc,
+                                         .cause = cause};
+    machine_pause(h->m);
+}
+
 void trap_enter(struct hart *h, bool interrupt, uint64_t cause, uint64_t tval)
 {
+    if (h->m->watch & MACHINE_WATCH_TRAPS)
+        count_trap(h, cause | (uint64_t)interrupt << 63);
     uint64_t delegated = interrupt ? h->s.mideleg : h->s.medeleg;
     if (h->s.priv <= PRIV_S && (delegated >> cause & 1))
         enter_s(h, interrupt, cause, tval);
@@ -87,6 +117,7 @@ static enum result mret(struct hart *h, uint32_t insn)
     if (h->s.priv != PRIV_M)
         status &= ~MSTATUS_MPRV;
     h->s.mstatus = status;
+    h->rows.nested = 0;
     h->s.pc = h->s.mepc;
     return DONE_END;
 }
@@ -100,6 +131,7 @@ static enum result sret(struct hart *h, uint32_t insn)
     status = (status & ~MSTATUS_SIE) | (status & MSTATUS_SPIE ? MSTATUS_SIE : 0);
     status = (status | MSTATUS_SPIE) & ~(MSTATUS_SPP | MSTATUS_MPRV);
     h->s.mstatus = status;
+    h->rows.nested = 0;
     h->s.pc = h->s.sepc;
     return DONE_END;
 }

@@ -6,24 +6,12 @@
 
 #include <inttypes.h>
 
-enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_A = 64, PTE_D = 128 };
-#define PTE_PPN_MASK ((1ull << 44) - 1)
-#define PTE_RESERVED (0x3ffull << 54) /* N, PBMT and reserved: none is implemented */
-
 static const uint8_t page_fault[] = {CAUSE_FETCH_PAGE, CAUSE_LOAD_PAGE, CAUSE_STORE_PAGE};
 static const uint8_t access_fault[] = {CAUSE_FETCH_ACCESS, CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS};
 
-/* Levels of the tree satp selects; 0: no translation. */
-static unsigned tree_levels(const struct hart *h, enum priv priv)
-{
-    unsigned mode = (unsigned)(h->s.satp >> 60);
-    return priv == PRIV_M || mode == 0 ? 0 : mode - 8 + 3;
-}
-
 static bool canonical(uint64_t va, unsigned levels)
 {
-    unsigned unused = 64 - (12 + 9 * levels);
-    return (uint64_t)((int64_t)(va << unused) >> unused) == va;
+    return walk_extend(va, levels) == va;
 }
 
 static bool leaf_allows(const struct hart *h, uint64_t pte, enum cpu_access access, enum priv priv)
@@ -107,7 +95,7 @@ static bool walk_tree(struct hart *h, uint64_t va, enum cpu_access access, enum 
     *cause = page_fault[access];
     if (!canonical(va, levels))
         return false;
-    uint64_t table = (h->s.satp & PTE_PPN_MASK) << 12;
+    uint64_t table = walk_root(h);
     for (unsigned level = levels; level-- > 0;) {
         unsigned shift = 12 + 9 * level;
         uint64_t at = table + (va >> shift & 511) * 8;
@@ -117,19 +105,14 @@ static bool walk_tree(struct hart *h, uint64_t va, enum cpu_access access, enum 
             return false;
         *cause = page_fault[access];
         uint64_t pte = load_le64(ram_at(ram, at));
-        if (!(pte & PTE_V) || (pte & (PTE_R | PTE_W)) == PTE_W || (pte & PTE_RESERVED))
+        enum pte_kind kind = pte_kind(pte, level);
+        if (kind == PTE_KIND_INVALID)
             return false;
         w->pte[w->used++] = at;
-        table = (pte >> 10 & PTE_PPN_MASK) << 12;
-        if (!(pte & (PTE_R | PTE_X))) {
-            if (pte & (PTE_A | PTE_D | PTE_U))
-                return false;
+        table = pte_pa(pte);
+        if (kind == PTE_KIND_TABLE)
             continue;
-        }
-        uint64_t inside = (1ull << shift) - 1;
-        if (table & inside)
-            return false;
-        w->pa = table | (va & inside);
+        w->pa = table | (va & ((1ull << shift) - 1));
         return finish_leaf(h, at, pte, access, priv, look, w, cause);
     }
     return false;
@@ -141,7 +124,7 @@ bool walk(struct hart *h, uint64_t va, unsigned size, enum cpu_access access, en
     w->used = 0;
     w->pa = va;
     w->writable = true;
-    unsigned levels = tree_levels(h, priv);
+    unsigned levels = priv == PRIV_M ? 0 : walk_levels(h);
     if (levels && !walk_tree(h, va, access, priv, levels, look, w, cause))
         return false;
     *cause = access_fault[access];

@@ -107,7 +107,8 @@ static inline bool harness_cpu_waits(const struct cpu *cpu)
     return false;
 }
 
-static const struct fields harness_cpu_fields = {"cpu", 1, 1, 0, NULL, 0};
+static const struct fields harness_cpu_fields = {
+    .name = "cpu", .version_id = 1, .minimum_version_id = 1};
 static const struct cpu_ops harness_cpu_ops = {.fields = &harness_cpu_fields,
                                                .reset = harness_cpu_nothing,
                                                .runnable = harness_cpu_waits,

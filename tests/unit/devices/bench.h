@@ -98,7 +98,8 @@ static bool bench_cpu_waits(const struct cpu *cpu)
     return false;
 }
 
-static const struct fields bench_cpu_fields = {"cpu", 1, 1, 0, NULL, 0};
+static const struct fields bench_cpu_fields = {
+    .name = "cpu", .version_id = 1, .minimum_version_id = 1};
 
 /* Harts that do nothing: a device may tell them of a new time. */
 static const struct cpu_ops bench_cpu_ops = {.reset = bench_cpu_nothing,

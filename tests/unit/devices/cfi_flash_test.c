@@ -465,7 +465,7 @@ static void restore(struct world *w, const struct snapshot *s)
     struct error err;
     const uint8_t *bytes = s->state.data;
     size_t size = s->state.size;
-    cr_assert(fields_load(&cfi_flash_fields, &w->r->flash.state, &bytes, &size, &err));
+    cr_assert(fields_load(&cfi_flash_fields, 1, &w->r->flash.state, &bytes, &size, &err));
     m->clock.state = s->clock;
     clock_restored(&m->clock);
     w->r->flash.overlay.below_ctx = s;

@@ -330,7 +330,7 @@ Test(fw_cfg, transfers_are_state)
     const uint8_t *bytes = saved.data;
     size_t size = saved.size;
     struct error err;
-    cr_assert(fields_load(&fw_cfg_fields, &r->fw_cfg.state, &bytes, &size, &err));
+    cr_assert(fields_load(&fw_cfg_fields, 1, &r->fw_cfg.state, &bytes, &size, &err));
     r->b.m.clock.state = clock;
     clock_restored(&r->b.m.clock);
     finish(r);

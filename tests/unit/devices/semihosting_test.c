@@ -370,7 +370,7 @@ Test(semihosting, state_is_described_and_survives)
     const uint8_t *bytes = saved.data;
     size_t size = saved.size;
     struct error err = ERROR_INIT;
-    cr_assert(fields_load(&semihosting_fields, &r->s.state, &bytes, &size, &err));
+    cr_assert(fields_load(&semihosting_fields, 1, &r->s.state, &bytes, &size, &err));
     cr_assert_eq(bench_digest(&r->b, 0), digest);
     cr_assert_eq(call_at(r, READC, 0), (uint64_t)'b');
     buffer_fini(&saved);

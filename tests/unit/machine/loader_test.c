@@ -340,11 +340,6 @@ Test(loader, files)
     cr_assert_eq(size, 12);
     cr_assert_arr_eq(bytes, "twelve bytes", 12);
     free(bytes);
-
-    struct bed *b = bed_new();
-    cr_assert(images_load(&b->images, path, BASE, &b->ram, &b->info, &b->err));
-    cr_assert_eq(b->images.segment[0].size, 12);
-    bed_free(b);
     unlink(path);
     rmdir(dir);
 }
