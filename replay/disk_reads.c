@@ -21,6 +21,8 @@ struct disk_reads {
     struct disk_host host;
     struct slot *slot; /* open addressing */
     size_t capacity, count;
+    uint64_t *order; /* `count` keys, in the order of their first reads */
+    size_t order_capacity;
 };
 
 struct disk_reads *disk_reads_new(const struct disk_host *host)
@@ -35,6 +37,7 @@ struct disk_reads *disk_reads_new(const struct disk_host *host)
 void disk_reads_free(struct disk_reads *r)
 {
     free(r->slot);
+    free(r->order);
     free(r);
 }
 
@@ -57,8 +60,12 @@ static void note(struct disk_reads *r, uint64_t key, uint64_t hash)
                 *find(r, old.slot[i].key) = old.slot[i];
         free(old.slot);
     }
+    if (r->count == r->order_capacity) {
+        r->order_capacity = r->order_capacity ? 2 * r->order_capacity : FIRST_CAPACITY;
+        r->order = mem_grow(r->order, r->order_capacity, sizeof *r->order);
+    }
     *find(r, key) = (struct slot){key, hash};
-    r->count++;
+    r->order[r->count++] = key;
 }
 
 static uint64_t content_hash(const uint8_t *bytes)
@@ -93,6 +100,35 @@ enum disk_read disk_reads_block(struct disk_reads *r, unsigned disk, uint64_t bl
     return DISK_READ_CHANGED;
 }
 
+struct disk_first_read disk_reads_get(const struct disk_reads *r, uint64_t index)
+{
+    check(index < r->count, "first read %" PRIu64 " of %zu", index, r->count);
+    uint64_t key = r->order[index], hash = find(r, key)->hash;
+    return (struct disk_first_read){.disk = (unsigned)(key % DISKS),
+                                    .block = key / DISKS,
+                                    .hash = hash == FAILED ? 0 : hash,
+                                    .failed = hash == FAILED};
+}
+
+bool disk_reads_note(struct disk_reads *r, const struct disk_first_read *read)
+{
+    if (read->disk >= DISKS || read->block > UINT64_MAX / DISKS - 1 ||
+        (!read->failed && read->hash <= FAILED))
+        return false;
+    uint64_t key = read->block * DISKS + read->disk;
+    if (find(r, key)->hash != FREE)
+        return false;
+    note(r, key, read->failed ? FAILED : read->hash);
+    return true;
+}
+
+enum disk_read disk_reads_again(struct disk_reads *r, uint64_t index, uint8_t *bytes,
+                                struct error *err)
+{
+    struct disk_first_read read = disk_reads_get(r, index);
+    return disk_reads_block(r, read.disk, read.block, bytes, false, err);
+}
+
 uint64_t disk_reads_count(const struct disk_reads *r)
 {
     return r->count;
@@ -100,5 +136,5 @@ uint64_t disk_reads_count(const struct disk_reads *r)
 
 size_t disk_reads_bytes(const struct disk_reads *r)
 {
-    return sizeof *r + r->capacity * sizeof *r->slot;
+    return sizeof *r + r->capacity * sizeof *r->slot + r->order_capacity * sizeof *r->order;
 }

@@ -31,6 +31,21 @@ enum disk_read {
 /* Read a block and compare. `record`: a first read is noted and OK or FAILED. */
 enum disk_read disk_reads_block(struct disk_reads *r, unsigned disk, uint64_t block, uint8_t *bytes,
                                 bool record, struct error *err);
+/* Blocks in the order of their first reads, from index 0 to disk_reads_count - 1. */
+struct disk_first_read {
+    unsigned disk;
+    uint64_t block;
+    uint64_t hash; /* of the contents; no contents have 0 or 1 */
+    bool failed;   /* the host could not read it: the guest's I/O error; hash is 0 */
+};
+/* Cost: constant, as of all that follow. */
+struct disk_first_read disk_reads_get(const struct disk_reads *r, uint64_t index);
+/* A first read that a recording tells of; in order. It may say anything: false, and nothing is
+ * noted, when there is no such block or hash, or the block is known already. */
+bool disk_reads_note(struct disk_reads *r, const struct disk_first_read *read);
+/* Read block `index` again, for a recording: DISK_READ_OK, _FAILED or _CHANGED as above. */
+enum disk_read disk_reads_again(struct disk_reads *r, uint64_t index, uint8_t *bytes,
+                                struct error *err);
 /* Different blocks read so far, of all disks. */
 uint64_t disk_reads_count(const struct disk_reads *r);
 /* Host memory, in bytes. */

@@ -23,10 +23,18 @@ static const char *kind_name(uint16_t kind)
     return kind < sizeof name / sizeof *name && name[kind] ? name[kind] : "an unknown event";
 }
 
+/* Is the next event one that could not be fetched? Then that is what is wrong. */
+static bool lost(struct player *p)
+{
+    if (p->next == log_count(p->log) || log_get(p->log, p->next).kind)
+        return false;
+    return !error_set(&p->failure, ERROR_DIVERGED, "%s", log_failure(p->log));
+}
+
 /* Note what machine and log do not agree about; the first time counts. */
 __attribute__((format(printf, 2, 3))) static void diverge(struct player *p, const char *format, ...)
 {
-    if (p->failure.code)
+    if (p->failure.code || lost(p))
         return;
     char what[160], has[160];
     va_list args;
@@ -135,13 +143,17 @@ static bool deliver_due(struct player *p)
                                                : "an event was passed over");
             return false;
         }
+        if (!e.kind) {
+            lost(p);
+            return false;
+        }
         if (event_is_answer(e.kind))
             break;
         if (e.vtime < clock_vtime(&m->clock)) {
             diverge(p, "it is later than the event to deliver");
             return false;
         }
-        if (e.kind == EVENT_INPUT && e.size > machine_input_room(m, e.target)) {
+        if (e.kind == EVENT_INPUT && (!e.size || e.size > machine_input_room(m, e.target))) {
             diverge(p, "channel %u has no room for %" PRIu32 " bytes", e.target, e.size);
             return false;
         }

@@ -2,7 +2,8 @@
  *
  * The player follows the order of the log. What the log says and the machine does not do, or the
  * other way round, is a divergence: the machine's state is then of no use, and `failure` tells
- * where it was first seen. */
+ * where it was first seen. So is an event that could not be fetched: `failure` has log_failure's
+ * text. */
 #ifndef REPLAY_PLAYER_H
 #define REPLAY_PLAYER_H
 

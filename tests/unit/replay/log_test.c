@@ -108,6 +108,71 @@ Test(log, bytes_cover_what_was_appended)
     log_free(log);
 }
 
+Test(log, begins_where_it_is_told)
+{
+    struct log *log = log_new(NULL);
+    log_begin_at(log, 1000);
+    cr_expect_eq(log_first(log), 1000);
+    cr_expect_eq(log_count(log), 1000);
+    cr_expect_eq(log_after(log, 0), 1000);
+    cr_expect_eq(log_append(log, &(struct event){.position = 5, .kind = EVENT_RESET}), 1000);
+    cr_expect_eq(log_get(log, 1000).position, 5);
+    cr_expect_eq(log_after(log, 4), 1000);
+    cr_expect_eq(log_after(log, 5), 1001);
+    log_free(log);
+}
+
+/* A flight recorder's log: whatever comes, memory holds what is kept and a few pieces. */
+Test(log, forgotten_events_take_no_memory)
+{
+    enum { EACH = 10000, KEPT = 50, ROUNDS = 20000 };
+    struct spill *spill = spill_new();
+    struct log *log = log_new(spill);
+    uint8_t *bytes = mem_new(EACH, 1);
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        log_append(log, &(struct event){.kind = EVENT_INPUT, .size = EACH, .data = bytes});
+        log_forget(log, i < KEPT ? 0 : i - KEPT);
+        cr_assert_leq(log_bytes(log), (KEPT * EACH) + 4 * SPILL_PIECE);
+        cr_assert_eq(spill_bytes(spill), 0, "nothing goes to the file");
+    }
+    cr_expect_eq(log_first(log), ROUNDS - 1 - KEPT);
+    cr_expect_eq(log_data_bytes(log), (KEPT + 1) * EACH);
+    log_forget(log, log_count(log));
+    cr_expect_eq(log_data_bytes(log), 0);
+    cr_expect_leq(log_bytes(log), 2 * SPILL_PIECE);
+    free(bytes);
+    log_free(log);
+    spill_free(spill);
+}
+
+Test(log, forgotten_events_leave_the_file)
+{
+    enum { EACH = 500000, ALL = 100 };
+    struct spill *spill = spill_new();
+    struct log *log = log_new(spill);
+    uint8_t *bytes = mem_new(EACH, 1);
+    for (uint64_t i = 0; i < ALL; i++)
+        log_append(log, &(struct event){.kind = EVENT_INPUT, .size = EACH, .data = bytes});
+    size_t most = spill_bytes(spill);
+    cr_expect_gt(most, 20 * SPILL_PIECE);
+    log_forget(log, ALL / 2);
+    cr_expect_eq(log_get(log, ALL / 2).size, EACH);
+    cr_expect_lt(log_bytes(log), SPILL_PIECE, "what came first was in memory");
+    cr_expect_lt(spill_bytes(spill), most);
+    log_forget(log, ALL);
+    cr_expect_leq(spill_bytes(spill), SPILL_PIECE);
+    free(bytes);
+    log_free(log);
+    spill_free(spill);
+}
+
+Test(log, forgotten_events_are_gone, .signal = SIGABRT)
+{
+    struct log *log = filled();
+    log_forget(log, 10);
+    log_get(log, 9);
+}
+
 Test(log, positions_never_go_down, .signal = SIGABRT)
 {
     struct log *log = log_new(NULL);
