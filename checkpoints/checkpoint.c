@@ -111,8 +111,14 @@ struct checkpoint *snapshots_take(struct snapshots *s)
     return c;
 }
 
+static void check_loaded(const struct checkpoint *c)
+{
+    check(checkpoint_loaded(c), "the checkpoint at position %" PRIu64, c->position);
+}
+
 bool snapshots_restore(struct snapshots *s, const struct checkpoint *c, struct error *err)
 {
+    check_loaded(c);
     /* The part that can fail comes first. It drops nothing that RAM's part would need: pages with
      * decoded code or page tables are known by ram's flags. */
     if (!machine_load(s->machine, c->state, c->state_size, err))
@@ -183,6 +189,7 @@ static size_t room(size_t limit, size_t used)
 size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t limit,
                       struct buffer *out)
 {
+    check_loaded(c);
     const struct machine *m = s->machine;
     size_t n = machine_diff(m, c->state, c->state_size, limit, out);
     struct pageroot *now = pagestore_capture(s->store, s->base, &m->ram);
@@ -196,17 +203,44 @@ size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t li
     return n;
 }
 
+struct checkpoint *checkpoint_new_stored(uint64_t position, const struct digest *digest)
+{
+    struct checkpoint *c = mem_new(1, sizeof *c);
+    c->position = position;
+    c->digest = *digest;
+    return c;
+}
+
+bool checkpoint_loaded(const struct checkpoint *c)
+{
+    return c->ram != NULL;
+}
+
+void checkpoint_unload(struct snapshots *s, struct checkpoint *c)
+{
+    if (!checkpoint_loaded(c))
+        return;
+    pageroot_unref(s->store, c->ram);
+    c->ram = NULL;
+    for (unsigned i = 0; i < s->machine->overlays; i++) {
+        pageroot_unref(s->store, c->overlay[i]);
+        c->overlay[i] = NULL;
+    }
+    free(c->state);
+    c->state = NULL;
+    c->state_size = 0;
+}
+
 void checkpoint_free(struct snapshots *s, struct checkpoint *c)
 {
-    pageroot_unref(s->store, c->ram);
-    for (unsigned i = 0; i < s->machine->overlays; i++)
-        pageroot_unref(s->store, c->overlay[i]);
-    free(c->state);
+    checkpoint_unload(s, c);
     free(c);
 }
 
 uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c)
 {
+    if (!checkpoint_loaded(c))
+        return 0;
     uint64_t frames = pageroot_frames(c->ram);
     for (unsigned i = 0; i < s->machine->overlays; i++)
         frames += pageroot_frames(c->overlay[i]);
@@ -215,6 +249,8 @@ uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c
 
 size_t checkpoint_spill(struct snapshots *s, const struct checkpoint *c, size_t bytes)
 {
+    if (!checkpoint_loaded(c))
+        return 0;
     size_t moved = pageroot_spill(c->ram, bytes);
     for (unsigned i = 0; i < s->machine->overlays && moved < bytes; i++)
         moved += pageroot_spill(c->overlay[i], bytes - moved);

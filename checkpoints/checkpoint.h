@@ -16,10 +16,12 @@ bool digest_equal(const struct digest *a, const struct digest *b);
 /* "ram", "core", "cpus" or "devices": the first component that differs; NULL when equal. */
 const char *digest_difference(const struct digest *a, const struct digest *b);
 
+/* One that is not loaded is in a file only (checkpoint_file.h): it has no trees and no state, and
+ * is neither restored nor compared. */
 struct checkpoint {
     uint64_t position;
     struct digest digest;
-    struct pageroot *ram;
+    struct pageroot *ram;                       /* NULL: not loaded */
     struct pageroot *overlay[MACHINE_OVERLAYS]; /* of the machine's overlays */
     uint8_t *state;                             /* machine_save */
     size_t state_size;
@@ -55,6 +57,15 @@ void snapshots_digest(const struct snapshots *s, struct digest *digest);
 size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t limit,
                       struct buffer *out);
 void checkpoint_free(struct snapshots *s, struct checkpoint *c);
+
+/* A checkpoint that is in a file and not in memory. For checkpoint_free, as any. */
+struct checkpoint *checkpoint_new_stored(uint64_t position, const struct digest *digest);
+bool checkpoint_loaded(const struct checkpoint *c);
+/* Back to not being in memory. No-op when it is not. */
+void checkpoint_unload(struct snapshots *s, struct checkpoint *c);
+
+/* The next three are 0 for what is not loaded, but for the checkpoint itself. */
+
 /* Pages its trees hold, those of zeroes aside, shared with other checkpoints or not. */
 uint64_t checkpoint_frames(const struct snapshots *s, const struct checkpoint *c);
 /* Move frames of its trees, those shared with other checkpoints too, from memory to the file, at

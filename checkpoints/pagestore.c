@@ -2,49 +2,13 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "checkpoints/pool.h"
+#include "checkpoints/pagetree.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAN_BITS = 4, FAN = 1 << FAN_BITS, LOOKS_BEFORE_REST = 4096 };
-
-struct frame {
-    uint8_t *bytes;
-    uint64_t hash;
-    uint64_t refs : 63;
-    uint64_t spilled : 1; /* bytes are the file's */
-};
-
-/* Children are frames at level 0, nodes above; NULL where there is nothing. */
-struct node {
-    void *child[FAN];
-    uint64_t digest;  /* sum of the contributions of the pages below */
-    uint64_t capture; /* the capture that made it: until that is done it may change */
-    uint32_t refs;
-};
-
-struct pageroot {
-    struct pagestore *store;
-    struct node *top;
-    uint64_t pages;
-    uint64_t frames; /* pages that are there, without those of zeroes */
-    unsigned top_level;
-    uint32_t refs;
-};
-
-struct pagestore {
-    uint64_t captures;
-    uint64_t looks; /* at frames in the file */
-    size_t roots;
-    struct frame *zeroes; /* the only frame of zeroes; NULL: there is none at the moment */
-    struct pool bytes;    /* of frames */
-    struct pool spilled;  /* of frames that did not fit in memory */
-    size_t memory;        /* bytes of frames in memory from which on new ones go to the file */
-    struct pool frames;   /* struct frame */
-    struct pool nodes;
-};
+enum { LOOKS_BEFORE_REST = 4096 };
 
 struct pagestore *pagestore_new(struct spill *spill)
 {
@@ -101,7 +65,7 @@ void pagestore_set_memory(struct pagestore *s, size_t bytes)
 
 /* Frames. */
 
-static bool is_zero(const uint8_t *page)
+bool page_is_zero(const uint8_t *page)
 {
     /* A page that equals itself shifted by a word has that word everywhere. */
     uint64_t first;
@@ -109,15 +73,15 @@ static bool is_zero(const uint8_t *page)
     return !first && !memcmp(page, page + sizeof first, RAM_PAGE_SIZE - sizeof first);
 }
 
-static bool holds(const struct frame *f, const uint8_t *page)
+bool frame_holds(const struct frame *f, const uint8_t *page)
 {
-    return f ? !memcmp(f->bytes, page, RAM_PAGE_SIZE) : is_zero(page);
+    return f ? !memcmp(f->bytes, page, RAM_PAGE_SIZE) : page_is_zero(page);
 }
 
 /* Pages of zeroes, which an overlay may have, are one frame: a discarded disk costs only nodes. */
 static struct frame *frame_new(struct pagestore *s, const uint8_t *page, uint64_t hash)
 {
-    bool zero = is_zero(page);
+    bool zero = page_is_zero(page);
     if (zero && s->zeroes) {
         s->zeroes->refs++;
         return s->zeroes;
@@ -146,7 +110,7 @@ static void frame_unref(struct pagestore *s, struct frame *f)
     pool_give(&s->frames, f);
 }
 
-static bool frames_equal(const struct frame *a, const struct frame *b)
+bool frame_equal(const struct frame *a, const struct frame *b)
 {
     return a == b || (a && b && a->hash == b->hash && !memcmp(a->bytes, b->bytes, RAM_PAGE_SIZE));
 }
@@ -168,12 +132,16 @@ static unsigned child_index(uint64_t page, unsigned level)
     return (page >> (FAN_BITS * level)) & (FAN - 1);
 }
 
-static const struct frame *find(const struct pageroot *root, uint64_t page)
+static const struct frame *find_below(const struct node *n, unsigned level, uint64_t page)
 {
-    const struct node *n = root->top;
-    for (unsigned level = root->top_level; n && level > 0; level--)
+    for (; n && level > 0; level--)
         n = n->child[child_index(page, level)];
     return n ? n->child[child_index(page, 0)] : NULL;
+}
+
+const struct frame *pageroot_find(const struct pageroot *root, uint64_t page)
+{
+    return find_below(root->top, root->top_level, page);
 }
 
 static void ref_child(void *child, unsigned level)
@@ -299,7 +267,7 @@ uint64_t pageroot_frames(const struct pageroot *root)
 }
 
 /* Whoever looks at many frames in the file shall not have them all in memory. */
-static const uint8_t *look(const struct pageroot *root, const struct frame *f)
+const uint8_t *pageroot_look(const struct pageroot *root, const struct frame *f)
 {
     struct pagestore *s = root->store;
     if (f->spilled && ++s->looks % LOOKS_BEFORE_REST == 0)
@@ -309,8 +277,8 @@ static const uint8_t *look(const struct pageroot *root, const struct frame *f)
 
 const uint8_t *pageroot_page(const struct pageroot *root, uint64_t page)
 {
-    const struct frame *f = find(root, page);
-    return f ? look(root, f) : NULL;
+    const struct frame *f = pageroot_find(root, page);
+    return f ? pageroot_look(root, f) : NULL;
 }
 
 /* A new tree in the making: `top` is that of `base` until something changes. */
@@ -334,17 +302,23 @@ static uint64_t counts(const struct pagestore *s, const struct frame *f)
     return f && f != s->zeroes;
 }
 
+/* Takes over the reference to `frame`; `old`: the one in its place so far. */
+static void make_change(struct making *m, uint64_t page, const struct frame *old,
+                        struct frame *frame)
+{
+    struct change c = {.page = page, .frame = frame};
+    c.digest = frame_digest(page, frame) - frame_digest(page, old);
+    m->frames += counts(m->store, frame) - counts(m->store, old);
+    m->top = node_put(m->store, m->top, m->base->top_level, &c);
+}
+
 /* `bytes` NULL: the page goes. Hashes are compared first: the old content may be in a file. */
 static void make_page(struct making *m, uint64_t page, const uint8_t *bytes)
 {
-    const struct frame *old = find(m->base, page);
+    const struct frame *old = find_below(m->top, m->base->top_level, page);
     uint64_t hash = bytes ? hash_bytes(bytes, RAM_PAGE_SIZE, 0) : 0;
-    if (bytes ? old && old->hash == hash && holds(old, bytes) : !old)
-        return;
-    struct change c = {.page = page, .frame = bytes ? frame_new(m->store, bytes, hash) : NULL};
-    c.digest = frame_digest(page, c.frame) - frame_digest(page, old);
-    m->frames += counts(m->store, c.frame) - counts(m->store, old);
-    m->top = node_put(m->store, m->top, m->base->top_level, &c);
+    if (bytes ? !old || old->hash != hash || !frame_holds(old, bytes) : old != NULL)
+        make_change(m, page, old, bytes ? frame_new(m->store, bytes, hash) : NULL);
 }
 
 static struct pageroot *make_done(struct making *m)
@@ -353,6 +327,50 @@ static struct pageroot *make_done(struct making *m)
         return root_new(m->store, m->top, m->base->pages, m->frames);
     node_unref(m->store, m->top, m->base->top_level);
     return pageroot_ref(m->base);
+}
+
+struct pageroot_edit {
+    struct making making;
+};
+
+struct pageroot_edit *pageroot_edit_new(struct pageroot *base)
+{
+    struct pageroot_edit *e = mem_new(1, sizeof *e);
+    pageroot_ref(base);
+    e->making = make_from(base->store, base);
+    return e;
+}
+
+static void check_page(const struct pageroot *root, uint64_t page)
+{
+    check(page < root->pages, "page %" PRIu64 " of %" PRIu64, page, root->pages);
+}
+
+void pageroot_edit_put(struct pageroot_edit *e, uint64_t page, const uint8_t *bytes)
+{
+    check_page(e->making.base, page);
+    make_page(&e->making, page, bytes);
+}
+
+void pageroot_edit_share(struct pageroot_edit *e, uint64_t page, const struct pageroot *from)
+{
+    struct making *m = &e->making;
+    check_page(m->base, page);
+    check_page(from, page);
+    const struct frame *old = find_below(m->top, m->base->top_level, page);
+    struct frame *frame = (struct frame *)pageroot_find(from, page);
+    if (frame == old)
+        return;
+    ref_child(frame, 0);
+    make_change(m, page, old, frame);
+}
+
+struct pageroot *pageroot_edit_done(struct pageroot_edit *e)
+{
+    struct pageroot *base = e->making.base, *root = make_done(&e->making);
+    pageroot_unref(base->store, base);
+    free(e);
+    return root;
 }
 
 /* What the page adds to a digest when it is `bytes` (NULL: not there). */
@@ -403,16 +421,11 @@ size_t pageroot_spill(struct pageroot *root, size_t bytes)
 
 /* RAM. */
 
-static const uint8_t *ram_bytes(const struct ram *ram, uint64_t page)
-{
-    return ram->host + (page << RAM_PAGE_BITS);
-}
-
 /* As a tree has it: NULL for zeroes. */
 static const uint8_t *ram_content(const struct ram *ram, uint64_t page)
 {
     const uint8_t *bytes = ram_bytes(ram, page);
-    return is_zero(bytes) ? NULL : bytes;
+    return page_is_zero(bytes) ? NULL : bytes;
 }
 
 static void check_ram(const struct pageroot *base, const struct ram *ram)
@@ -437,7 +450,8 @@ uint64_t pageroot_digest_ram(const struct pageroot *base, const struct ram *ram)
     uint64_t digest = pageroot_digest(base);
     for (size_t i = 0; i < ram->dirty_count; i++) {
         uint64_t page = ram->dirty[i];
-        digest += bytes_digest(page, ram_content(ram, page)) - frame_digest(page, find(base, page));
+        digest += bytes_digest(page, ram_content(ram, page)) -
+                  frame_digest(page, pageroot_find(base, page));
     }
     return digest;
 }
@@ -460,86 +474,6 @@ uint64_t pageroot_digest_overlay(const struct pageroot *base, const struct overl
     for (size_t i = 0; o->dirty_count && i < o->capacity; i++)
         if (o->slot[i].bytes)
             digest += bytes_digest(o->slot[i].number, o->slot[i].bytes) -
-                      frame_digest(o->slot[i].number, find(base, o->slot[i].number));
+                      frame_digest(o->slot[i].number, pageroot_find(base, o->slot[i].number));
     return digest;
-}
-
-/* Called with each page that differs, in ascending order. */
-typedef void differ_fn(void *ctx, uint64_t page, const struct frame *b);
-
-static void differ(const struct node *a, const struct node *b, unsigned level, uint64_t first,
-                   differ_fn *told, void *ctx)
-{
-    for (unsigned i = 0; i < FAN; i++) {
-        const void *x = a ? a->child[i] : NULL;
-        const void *y = b ? b->child[i] : NULL;
-        uint64_t page = first + ((uint64_t)i << (FAN_BITS * level));
-        if (x == y)
-            continue;
-        if (level)
-            differ(x, y, level - 1, page, told, ctx);
-        else if (!frames_equal(x, y))
-            told(ctx, page, y);
-    }
-}
-
-static void roots_differ(const struct pageroot *a, const struct pageroot *b, differ_fn *told,
-                         void *ctx)
-{
-    check(a->top_level == b->top_level, "trees of %u and %u levels", a->top_level + 1,
-          b->top_level + 1);
-    if (a->top != b->top)
-        differ(a->top, b->top, a->top_level, 0, told, ctx);
-}
-
-struct restoring {
-    const struct pageroot *to;
-    struct ram *ram;
-};
-
-static void restore_page(const struct restoring *r, uint64_t page, const struct frame *f)
-{
-    ram_restore_page(r->ram, page, f ? look(r->to, f) : NULL);
-}
-
-static void restore_clean(void *ctx, uint64_t page, const struct frame *to)
-{
-    const struct restoring *r = ctx;
-    if (!(r->ram->flags[page] & RAM_DIRTY))
-        restore_page(r, page, to);
-}
-
-void pagestore_restore(const struct pageroot *base, const struct pageroot *to, struct ram *ram)
-{
-    struct restoring r = {to, ram};
-    for (size_t i = 0; i < ram->dirty_count; i++) {
-        uint64_t page = ram->dirty[i];
-        const struct frame *f = find(to, page);
-        if (!holds(f, ram_bytes(ram, page)))
-            restore_page(&r, page, f);
-    }
-    roots_differ(base, to, restore_clean, &r);
-    ram_clear_dirty(ram);
-}
-
-struct page_list {
-    uint64_t *pages;
-    size_t count, limit;
-};
-
-static void list_page(void *ctx, uint64_t page, const struct frame *b)
-{
-    struct page_list *list = ctx;
-    (void)b;
-    if (list->count < list->limit)
-        list->pages[list->count] = page;
-    list->count++;
-}
-
-size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_t *pages,
-                     size_t limit)
-{
-    struct page_list list = {pages, 0, limit};
-    roots_differ(a, b, list_page, &list);
-    return list.count;
 }

@@ -55,6 +55,19 @@ uint64_t pageroot_digest_ram(const struct pageroot *base, const struct ram *ram)
 struct pageroot *pagestore_capture_overlay(struct pagestore *s, struct pageroot *base,
                                            const struct overlay *o);
 uint64_t pageroot_digest_overlay(const struct pageroot *base, const struct overlay *o);
+
+/* A tree that equals another but for some pages. */
+struct pageroot_edit;
+struct pageroot_edit *pageroot_edit_new(struct pageroot *base);
+/* The page's 4096 bytes; NULL: nothing is there. In a tree of RAM that is what zeroes are
+ * (page_is_zero), which it never has as a page. In any order; the last word on a page counts. */
+void pageroot_edit_put(struct pageroot_edit *e, uint64_t page, const uint8_t *bytes);
+/* The page is as in another tree of the store, whose frame it shares. */
+void pageroot_edit_share(struct pageroot_edit *e, uint64_t page, const struct pageroot *from);
+/* The tree; frees the edit. A reference more to the base when nothing is different. */
+struct pageroot *pageroot_edit_done(struct pageroot_edit *e);
+bool page_is_zero(const uint8_t *page);
+
 /* RAM equals `base` but for its dirty pages: make it equal `to`, and clean (ram_clear_dirty).
  * Writes only pages whose content differs. Cost: the dirty pages and what differs between the
  * trees. */
@@ -64,6 +77,14 @@ void pagestore_restore(const struct pageroot *base, const struct pageroot *to, s
  * go to `pages`, ascending. Cost: the differing part. */
 size_t pageroot_diff(const struct pageroot *a, const struct pageroot *b, uint64_t *pages,
                      size_t limit);
+/* The first `limit` of them from page `from` on, ascending; returns how many there were. To go
+ * through them all in steps. Cost: those listed. */
+size_t pageroot_diff_from(const struct pageroot *a, const struct pageroot *b, uint64_t from,
+                          uint64_t *pages, size_t limit);
+/* Does the page have the same content in both, or is it in neither? */
+bool pageroot_same(const struct pageroot *a, const struct pageroot *b, uint64_t page);
+/* Is the page there, and zeroes? */
+bool pageroot_is_zeroes(const struct pageroot *root, uint64_t page);
 /* How many pages are there, those of zeroes aside: they cost nothing. Cost: constant. */
 uint64_t pageroot_frames(const struct pageroot *root);
 /* Move frames from memory to the file: `bytes` at least, if there are so many and the file has room

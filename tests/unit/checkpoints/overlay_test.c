@@ -1,64 +1,13 @@
 /* Overlays in checkpoints, together with RAM. */
-#include "checkpoints/checkpoint.h"
-
-#include "tests/unit/toy_machine.h"
+#include "tests/unit/checkpoints/overlay_rig.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-enum { OVERLAYS = 2, PAGES = 40, KEPT = 10 };
-
-/* The second overlay is as large as can be, and sparse. */
-static uint64_t number_of(unsigned overlay, unsigned page)
-{
-    return overlay ? (uint64_t)page * 107374182 : page;
-}
-
-/* A machine with two overlays. */
-struct rig {
-    struct toy toy;
-    struct overlay overlay[OVERLAYS];
-    struct snapshots snapshots;
-    unsigned restored;
-    size_t baseline;
-};
-
-/* What it ought to hold, flat. */
-struct model {
-    bool has[OVERLAYS][PAGES];
-    uint8_t bytes[OVERLAYS][PAGES][OVERLAY_PAGE_SIZE];
-    uint8_t ram[TOY_PAGES * RAM_PAGE_SIZE];
-};
+enum { KEPT = 10 };
 
 static struct rig rig, other;
 static struct model now;
-
-static void count_restores(void *ctx)
-{
-    ((struct rig *)ctx)->restored++;
-}
-
-static void rig_init(struct rig *r)
-{
-    toy_init(&r->toy, 42);
-    overlay_init(&r->overlay[0], "disk0", PAGES);
-    overlay_init(&r->overlay[1], "disk1", (uint64_t)UINT32_MAX + 1);
-    for (unsigned i = 0; i < OVERLAYS; i++) {
-        r->overlay[i].restored = count_restores;
-        r->overlay[i].ctx = r;
-        machine_add_overlay(&r->toy.machine, &r->overlay[i]);
-    }
-    snapshots_init(&r->snapshots, &r->toy.machine, NULL);
-    r->baseline = pagestore_bytes(r->snapshots.store);
-}
-
-static void rig_fini(struct rig *r)
-{
-    snapshots_fini(&r->snapshots);
-    for (unsigned i = 0; i < OVERLAYS; i++)
-        overlay_fini(&r->overlay[i]);
-    toy_fini(&r->toy);
-}
 
 static void init(void)
 {
@@ -73,58 +22,6 @@ static void fini(void)
 }
 
 TestSuite(overlays, .init = init, .fini = fini);
-
-static struct digest digest_of(struct rig *r)
-{
-    struct digest digest;
-    snapshots_digest(&r->snapshots, &digest);
-    return digest;
-}
-
-static void expect_model(const struct rig *r)
-{
-    cr_assert(!memcmp(now.ram, r->toy.machine.ram.host, sizeof now.ram));
-    for (unsigned i = 0; i < OVERLAYS; i++)
-        for (unsigned page = 0; page < PAGES; page++) {
-            const uint8_t *bytes = overlay_page(&r->overlay[i], number_of(i, page));
-            cr_assert_eq(bytes != NULL, now.has[i][page], "overlay %u, page %u", i, page);
-            cr_assert(!bytes || !memcmp(bytes, now.bytes[i][page], OVERLAY_PAGE_SIZE),
-                      "overlay %u, page %u", i, page);
-        }
-}
-
-/* Few different contents, so that the same ones come again: a page of one byte, the same in a
- * place, zeroes. */
-static void change_page(struct rig *r, uint64_t random)
-{
-    unsigned i = random % OVERLAYS, page = (random >> 8) % PAGES;
-    uint8_t value = (random >> 16) % 3, *model = now.bytes[i][page];
-    uint64_t number = number_of(i, page);
-    bool fresh;
-    now.has[i][page] = true;
-    if ((random >> 24) % 3 == 0) {
-        overlay_zero(&r->overlay[i], number);
-        memset(model, 0, OVERLAY_PAGE_SIZE);
-        return;
-    }
-    uint8_t *bytes = overlay_write(&r->overlay[i], number, &fresh);
-    if (fresh || (random >> 24) % 3 == 1) {
-        memset(bytes, value, OVERLAY_PAGE_SIZE);
-        memset(model, value, OVERLAY_PAGE_SIZE);
-    } else {
-        bytes[random >> 52] = model[random >> 52] = value;
-    }
-}
-
-static void change_ram(struct rig *r, uint64_t random)
-{
-    struct ram *ram = &r->toy.machine.ram;
-    uint8_t bytes[100];
-    uint64_t offset = (random >> 8) % (sizeof now.ram - sizeof bytes);
-    memset(bytes, (int)(random >> 40) % 3, sizeof bytes);
-    ram_write(ram, ram->base + offset, bytes, sizeof bytes);
-    memcpy(now.ram + offset, bytes, sizeof bytes);
-}
 
 /* Which digest each content had. */
 struct seen {
@@ -188,7 +85,7 @@ Test(overlays, random_walk)
             cr_assert(digest_equal(&digest, &kept[i]->digest));
             cr_assert_eq(rig.restored, before + OVERLAYS);
             cr_assert_eq(snapshots_diff(&rig.snapshots, kept[i], 10, &(struct buffer){0}), 0);
-            expect_model(&rig);
+            expect_model(&rig, &now);
             restores++;
             break;
         case 6:
@@ -197,18 +94,18 @@ Test(overlays, random_walk)
             kept[i] = NULL;
             break;
         case 7 ... 12:
-            change_ram(&rig, random);
+            change_ram(&rig, &now, random);
             break;
         default:
-            change_page(&rig, random);
+            change_page(&rig, &now, random);
         }
         if (round % 50 == 0) {
             digest = digest_of(&rig);
             count = note_seen(seen, count, &digest);
-            expect_model(&rig);
+            expect_model(&rig, &now);
         }
     }
-    expect_model(&rig);
+    expect_model(&rig, &now);
     cr_expect_gt(restores, 100);
     for (unsigned i = 0; i < KEPT; i++)
         if (kept[i])
@@ -222,8 +119,8 @@ Test(overlays, the_way_does_not_matter)
     uint64_t random = 9;
     for (unsigned round = 0; round < 300; round++) {
         random = hash_mix(random + round);
-        change_page(&rig, random);
-        change_ram(&rig, hash_mix(random));
+        change_page(&rig, &now, random);
+        change_ram(&rig, &now, hash_mix(random));
         if (round % 40 == 0)
             checkpoint_free(&rig.snapshots, snapshots_take(&rig.snapshots));
     }
@@ -242,7 +139,7 @@ Test(overlays, the_way_does_not_matter)
             memcpy(bytes, now.bytes[i][page], OVERLAY_PAGE_SIZE);
         }
     ram_write(ram, ram->base, now.ram, sizeof now.ram);
-    expect_model(&other);
+    expect_model(&other, &now);
     struct digest a = digest_of(&rig), b = digest_of(&other);
     cr_expect_null(digest_difference(&a, &b), "%s differs", digest_difference(&a, &b));
     rig_fini(&other);
@@ -345,7 +242,7 @@ Test(overlays, differences_are_told)
 Test(overlays, restore_is_all_or_nothing)
 {
     struct checkpoint *c = snapshots_take(&rig.snapshots);
-    change_page(&rig, 12345);
+    change_page(&rig, &now, 12345);
     struct digest before = digest_of(&rig);
     struct checkpoint broken = *c;
     struct error err = ERROR_INIT;
@@ -354,22 +251,22 @@ Test(overlays, restore_is_all_or_nothing)
     struct digest after = digest_of(&rig);
     cr_expect(digest_equal(&before, &after));
     cr_expect_eq(rig.restored, 0);
-    expect_model(&rig);
+    expect_model(&rig, &now);
     checkpoint_free(&rig.snapshots, c);
 }
 
 /* What was written before the first checkpoint is in it. */
 Test(overlays, written_before_the_first)
 {
-    change_page(&rig, 0x0102030405060708);
+    change_page(&rig, &now, 0x0102030405060708);
     struct checkpoint *c = snapshots_take(&rig.snapshots);
-    expect_model(&rig);
+    expect_model(&rig, &now);
     static struct model model;
     model = now;
-    change_page(&rig, 0x0102030405060709);
+    change_page(&rig, &now, 0x0102030405060709);
     struct error err = ERROR_INIT;
     cr_assert(snapshots_restore(&rig.snapshots, c, &err));
     now = model;
-    expect_model(&rig);
+    expect_model(&rig, &now);
     checkpoint_free(&rig.snapshots, c);
 }

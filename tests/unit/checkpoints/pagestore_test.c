@@ -151,6 +151,52 @@ static void go_back(struct world *w)
     cr_assert_eq(ram.dirty_count, 0);
 }
 
+/* As pageroot_diff, three at a time. */
+static void compare_in_steps(const struct pageroot *a, const struct pageroot *b,
+                             const uint64_t *page, size_t count)
+{
+    uint64_t few[3] = {0}, from = 0;
+    for (size_t i = 0; i < count;) {
+        size_t n = pageroot_diff_from(a, b, from, few, 3);
+        cr_assert_eq(n, count - i < 3 ? count - i : 3);
+        cr_assert(!memcmp(few, page + i, n * sizeof *few));
+        from = few[n - 1] + 1;
+        i += n;
+    }
+    cr_assert_eq(pageroot_diff_from(a, b, from, few, 3), 0);
+}
+
+/* From one tree to the other, page by page, one way or another, some of them twice. */
+static void edit(struct world *w, size_t a, size_t b, const uint64_t *page, size_t count)
+{
+    struct pageroot *from = w->root[a], *to = w->root[b];
+    struct pageroot_edit *e = pageroot_edit_new(from);
+    struct pageroot_edit *other = pageroot_edit_new(to);
+    for (size_t i = count; i-- > 0;) {
+        const uint8_t *bytes = pageroot_page(to, page[i]);
+        cr_assert(!pageroot_same(from, to, page[i]));
+        if (chance(w, 3) == 0)
+            pageroot_edit_put(e, page[i], chance(w, 2) ? NULL : w->copy[a]);
+        if (chance(w, 2))
+            pageroot_edit_share(e, page[i], to);
+        else
+            pageroot_edit_put(e, page[i], bytes);
+        if (chance(w, 2))
+            pageroot_edit_put(other, page[i], NULL);
+        pageroot_edit_share(other, page[i], to);
+    }
+    struct pageroot *made = pageroot_edit_done(e), *same = pageroot_edit_done(other);
+    cr_assert_eq(pageroot_digest(made), pageroot_digest(to));
+    cr_assert_eq(pageroot_frames(made), pageroot_frames(to));
+    cr_assert(root_equals(made, w->copy[b], w->pages));
+    cr_assert_eq(pageroot_diff(made, to, NULL, 0), 0);
+    cr_assert_eq(pageroot_frames(same), pageroot_frames(to));
+    cr_assert_eq(pageroot_diff(same, to, NULL, 0), 0);
+    cr_assert(root_equals(from, w->copy[a], w->pages), "the base stays as it is");
+    pageroot_unref(store, made);
+    pageroot_unref(store, same);
+}
+
 static void compare(struct world *w)
 {
     size_t a = chance(w, KEPT), b = chance(w, KEPT);
@@ -171,6 +217,8 @@ static void compare(struct world *w)
                  "the limit bounds no count");
     cr_assert_eq(few[0], expected ? page[0] : UINT64_MAX);
     cr_assert_eq(few[1], UINT64_MAX);
+    compare_in_steps(w->root[a], w->root[b], page, found);
+    edit(w, a, b, page, found);
     free(page);
 }
 
@@ -217,6 +265,8 @@ Test(pagestore, empty_tree)
     cr_expect_null(pageroot_page(empty, 99));
     struct pageroot *again = pagestore_capture(store, empty, &ram);
     cr_expect_eq(again, empty, "nothing dirty: the same tree");
+    cr_expect_eq(pageroot_edit_done(pageroot_edit_new(empty)), empty, "nothing put");
+    pageroot_unref(store, empty);
     pageroot_unref(store, again);
     pageroot_unref(store, empty);
     close_store();
