@@ -46,7 +46,7 @@ static enum timeline_status land_before_idle(struct timeline *tl, const struct s
     tl->op.report = report;
     tl->m->step_cpu = MACHINE_CPUS;
     points_disarm(tl);
-    run_restore(tl, history_at(tl, here));
+    run_restore(tl, here);
     return TIMELINE_RUNNING;
 }
 

@@ -14,6 +14,7 @@
 #include "timeline/internal.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "checkpoints/retention.h"
 
 #include <inttypes.h>
@@ -78,10 +79,16 @@ static void set_summary(struct history *h, struct entry *e, struct summary *summ
     h->bytes += entry_bytes(e);
 }
 
+static bool is_loaded_copy(const struct entry *e)
+{
+    return e->stored != CHUNK_NONE && checkpoint_loaded(e->checkpoint);
+}
+
 static void erase(struct timeline *tl, size_t at)
 {
     struct history *h = &tl->history;
     struct entry *e = &h->entry[at];
+    h->loaded -= is_loaded_copy(e);
     h->bytes -= entry_bytes(e);
     h->approach -= e->born != 0;
     summary_free(e->summary);
@@ -91,27 +98,32 @@ static void erase(struct timeline *tl, size_t at)
 }
 
 /* The automatic entry at or before index `at`. */
-static struct entry *automatic_before(struct history *h, size_t at)
+static struct entry *automatic_before(const struct history *h, size_t at)
 {
     while (h->entry[at].born)
         at--;
     return &h->entry[at];
 }
 
-/* ---- taking ---- */
-
-static struct entry *newest_automatic(struct timeline *tl)
+const struct entry *history_newest(const struct timeline *tl)
 {
     return automatic_before(&tl->history, tl->history.entries - 1);
 }
 
-static void append_mark(struct history *h, const struct checkpoint *c, uint64_t log_index)
+/* ---- taking ---- */
+
+static struct entry *newest_automatic(const struct timeline *tl)
+{
+    return automatic_before(&tl->history, tl->history.entries - 1);
+}
+
+static void append_mark(struct history *h, const struct mark *mark)
 {
     if (h->marks == h->mark_capacity) {
         h->mark_capacity = h->mark_capacity ? 2 * h->mark_capacity : 64;
         h->mark = mem_grow(h->mark, h->mark_capacity, sizeof *h->mark);
     }
-    h->mark[h->marks++] = (struct mark){c->position, log_index, c->digest};
+    h->mark[h->marks++] = *mark;
 }
 
 /* Take an automatic checkpoint here, at the live end. */
@@ -127,9 +139,13 @@ static void take_automatic(struct timeline *tl)
         h->torn = false;
     }
     uint64_t log_index = log_count(tl->log);
-    struct entry entry = {.checkpoint = snapshots_take(&tl->snapshots), .log_index = log_index};
+    struct entry entry = {.checkpoint = snapshots_take(&tl->snapshots),
+                          .log_index = log_index,
+                          .vtime = clock_vtime(&tl->m->clock),
+                          .stored = CHUNK_NONE,
+                          .stored_summary = CHUNK_NONE};
     insert(h, h->entries, entry);
-    append_mark(h, entry.checkpoint, log_index);
+    append_mark(h, &(struct mark){entry.checkpoint->position, log_index, entry.checkpoint->digest});
     h->cost_ns = 0;
     history_thin(tl);
     h->take_ns = host_cost_ns() - began;
@@ -210,7 +226,13 @@ static void keep_approach(struct timeline *tl, struct checkpoint *c)
     if (has_entry(h, c->position, tl->player.next)) {
         checkpoint_free(&tl->snapshots, c);
     } else {
-        insert(h, behind(h, c->position), (struct entry){c, tl->player.next, 0, NULL, ++h->born});
+        insert(h, behind(h, c->position),
+               (struct entry){.checkpoint = c,
+                              .log_index = tl->player.next,
+                              .vtime = clock_vtime(&tl->m->clock),
+                              .born = ++h->born,
+                              .stored = CHUNK_NONE,
+                              .stored_summary = CHUNK_NONE});
         if (h->approach > APPROACH_MAX)
             drop_approach(tl);
     }
@@ -234,6 +256,8 @@ void history_drop_approach(struct timeline *tl)
 const struct mark *history_next_mark(const struct timeline *tl, uint64_t n)
 {
     const struct history *h = &tl->history;
+    if (tl->opened.other_versions)
+        return NULL;
     size_t low = 0, high = h->marks;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -256,7 +280,8 @@ static void describe_divergence(struct timeline *tl, const struct mark *mark, co
     uint64_t from = last->position < mark->position ? last->position : 0;
     struct buffer lines;
     buffer_init(&lines);
-    if (recorded->checkpoint->position == mark->position && recorded->log_index == mark->log_index)
+    if (recorded->checkpoint->position == mark->position &&
+        recorded->log_index == mark->log_index && history_load(tl, recorded, &(struct error){0}))
         snapshots_diff(&tl->snapshots, recorded->checkpoint, 8, &lines);
     error_set(&tl->diverged, ERROR_DIVERGED,
               "the replay diverged between positions %" PRIu64 " and %" PRIu64
@@ -278,13 +303,115 @@ bool history_verify(struct timeline *tl, const struct mark *mark)
     return false;
 }
 
-bool history_may_hit(const struct timeline *tl, const struct entry *entry)
+bool history_may_hit(struct timeline *tl, const struct entry *entry)
 {
     if (!points_any(&tl->points.armed))
         return false;
     while (entry->born)
         entry--;
-    return !entry->summary || summary_may_hit(entry->summary, &tl->points.armed);
+    const struct summary *summary = history_summary(tl, entry);
+    return !summary || summary_may_hit(summary, &tl->points.armed);
+}
+
+/* ---- what a recording has ---- */
+
+void history_add_mark(struct timeline *tl, const struct mark *mark)
+{
+    append_mark(&tl->history, mark);
+}
+
+void history_add_stored(struct timeline *tl, const struct entry *entry)
+{
+    insert(&tl->history, tl->history.entries, *entry);
+}
+
+/* Its state may have fields that this program has not, or the other way round. */
+static void note_versions(struct timeline *tl, const struct checkpoint *c)
+{
+    if (tl->opened.other_versions || machine_saved_versions_equal(tl->m, c->state, c->state_size))
+        return;
+    tl->opened.other_versions = true;
+    log_line(LOG_WARN, "the recording was made by another version of backstep, whose states have "
+                       "other fields: replays are not compared with it");
+}
+
+bool history_load(struct timeline *tl, const struct entry *entry, struct error *err)
+{
+    struct history *h = &tl->history;
+    struct entry *e = &h->entry[entry - h->entry];
+    if (checkpoint_loaded(e->checkpoint))
+        return true;
+    size_t before = entry_bytes(e);
+    if (!checkpoint_load(tl->opened.checkpoints, e->checkpoint, e->stored, err))
+        return false;
+    h->bytes += entry_bytes(e) - before;
+    h->loaded++;
+    note_versions(tl, e->checkpoint);
+    return true;
+}
+
+static void unload(struct timeline *tl, struct entry *e)
+{
+    struct history *h = &tl->history;
+    h->bytes -= entry_bytes(e);
+    checkpoint_unload(&tl->snapshots, e->checkpoint);
+    h->bytes += entry_bytes(e);
+    h->loaded--;
+}
+
+const struct summary *history_summary(struct timeline *tl, const struct entry *entry)
+{
+    struct history *h = &tl->history;
+    struct entry *e = &h->entry[entry - h->entry];
+    if (e->summary || e->stored_summary == CHUNK_NONE)
+        return e->summary;
+    struct buffer b = recording_load_chunk(tl->opened.recording, e->stored_summary);
+    struct unpack u = {b.data, b.size, false};
+    set_summary(h, e, b.size ? summary_unpack(&u) : NULL);
+    buffer_fini(&b);
+    e->stored_summary = CHUNK_NONE;
+    return e->summary;
+}
+
+const struct entry *history_restore(struct timeline *tl, uint64_t n, struct error *err)
+{
+    struct history *h = &tl->history;
+    for (size_t i = behind(h, n); i-- > 0;) {
+        struct entry *e = &h->entry[i];
+        if (history_load(tl, e, err) && snapshots_restore(&tl->snapshots, e->checkpoint, err))
+            return e;
+        if (i == 0)
+            break;
+        log_line(LOG_WARN, "%s: replaying from an earlier checkpoint", err->message);
+        struct entry *before = automatic_before(h, i - 1);
+        if (!e->born) {
+            set_summary(h, before, NULL);
+            before->stored_summary = CHUNK_NONE;
+        }
+        erase(tl, i);
+    }
+    return NULL;
+}
+
+void history_forget(struct timeline *tl, uint64_t position)
+{
+    struct history *h = &tl->history;
+    size_t first = behind(h, position);
+    if (!first)
+        return;
+    const struct entry *begin = automatic_before(h, first - 1);
+    struct checkpoint *kept = begin->checkpoint;
+    uint64_t log_index = begin->log_index;
+    while (h->entry[0].checkpoint != kept)
+        erase(tl, 0);
+    size_t gone = 0;
+    while (gone < h->marks &&
+           (h->mark[gone].position < kept->position ||
+            (h->mark[gone].position == kept->position && h->mark[gone].log_index < log_index)))
+        gone++;
+    h->marks -= gone;
+    h->marks_forgotten += gone;
+    memmove(h->mark, h->mark + gone, h->marks * sizeof *h->mark);
 }
 
 /* ---- the budget ---- */
@@ -293,7 +420,8 @@ size_t history_bytes(const struct timeline *tl)
 {
     const struct history *h = &tl->history;
     return pagestore_bytes(tl->snapshots.store) + h->bytes + h->mark_capacity * sizeof *h->mark +
-           log_bytes(tl->log) + disk_reads_bytes(tl->reads) + dirty_overlay_bytes(tl->m);
+           log_bytes(tl->log) + disk_reads_bytes(tl->reads) + dirty_overlay_bytes(tl->m) +
+           transcript_bytes(tl->transcript);
 }
 
 /* Which automatic checkpoint hurts least to lose; 0: none may go, the first and the newest stay. */
@@ -304,7 +432,8 @@ static size_t least_automatic(const struct timeline *tl)
     size_t *at = mem_new(h->entries, sizeof *at), count = 0;
     for (size_t i = 0; i < h->entries; i++)
         if (!h->entry[i].born) {
-            item[count] = (struct retention_item){h->entry[i].checkpoint->position, i == 0};
+            bool pinned = i == 0 || h->entry[i].stored != CHUNK_NONE;
+            item[count] = (struct retention_item){h->entry[i].checkpoint->position, pinned};
             at[count++] = i;
         }
     item[count - 1].pinned = true;
@@ -377,11 +506,33 @@ static bool over_budget(const struct timeline *tl)
     return history_bytes(tl) + pagestore_spilled(tl->snapshots.store) > allowance(tl);
 }
 
+/* Of those that can be read again, the one farthest from here. False: only one is in memory. */
+static bool unload_one(struct timeline *tl)
+{
+    struct history *h = &tl->history;
+    uint64_t here = machine_position(tl->m), most = 0;
+    struct entry *farthest = NULL;
+    for (size_t i = 0; i < h->entries && h->loaded > 1; i++) {
+        struct entry *e = &h->entry[i];
+        uint64_t position = e->checkpoint->position;
+        uint64_t distance = position < here ? here - position : position - here;
+        if (is_loaded_copy(e) && distance >= most) {
+            most = distance;
+            farthest = e;
+        }
+    }
+    if (farthest)
+        unload(tl, farthest);
+    return farthest;
+}
+
 /* The approach checkpoints of late are worth more than sparse history, because they make steps back
  * quick: the last of them go only for memory. False: nothing may go. */
 static bool drop_one(struct timeline *tl, bool for_memory)
 {
     struct history *h = &tl->history;
+    if (unload_one(tl))
+        return true;
     if (h->approach > APPROACH_LEAST)
         drop_approach(tl);
     else if (h->entries - h->approach > KEPT_LEAST && drop_automatic(tl))
@@ -419,6 +570,10 @@ void history_init(struct timeline *tl)
     if (!tl->options.spacing_ns)
         tl->options.spacing_ns = DEFAULT_SPACING_NS;
     set_frame_memory(tl);
+}
+
+void history_begin(struct timeline *tl)
+{
     take_automatic(tl);
 }
 

@@ -2,20 +2,27 @@
 #ifndef TIMELINE_INTERNAL_H
 #define TIMELINE_INTERNAL_H
 
-#include "checkpoints/checkpoint.h"
+#include "checkpoints/checkpoint_file.h"
 #include "replay/player.h"
 #include "replay/recorder.h"
+#include "timeline/bookmarks.h"
+#include "timeline/recording.h"
+#include "timeline/recording_index.h"
 #include "timeline/summary.h"
 #include "timeline/timeline.h"
+#include "timeline/transcript.h"
 
 /* A checkpoint in the history. Automatic ones divide it into intervals; approach ones lie inside an
  * interval and are forgotten soon. */
 struct entry {
-    struct checkpoint *checkpoint;
-    uint64_t log_index;      /* events delivered before it */
+    struct checkpoint *checkpoint; /* of an opened recording perhaps not loaded */
+    uint64_t log_index;            /* events delivered before it */
+    uint64_t vtime;
     uint64_t cost_ns;        /* automatic: processor time to replay up to the next one */
     struct summary *summary; /* automatic: of the interval up to the next one; NULL: not known */
     uint64_t born;           /* approach: order of making; 0: automatic */
+    uint32_t stored;         /* its chunk in the recording this timeline was opened from, or */
+    uint32_t stored_summary; /* that of its summary; CHUNK_NONE */
 };
 
 /* The digest of a state, kept when its checkpoint goes. */
@@ -29,12 +36,14 @@ struct history {
     size_t entries, entry_capacity, approach;
     struct mark *mark; /* ascending by position */
     size_t marks, mark_capacity;
-    size_t bytes;     /* of checkpoints and summaries, without frames */
-    bool torn;        /* the open interval was left and entered again: no summary of it */
-    uint64_t thinned; /* looks at the budget so far */
-    uint64_t born;    /* approach checkpoints made so far */
-    uint64_t cost_ns; /* processor time run since the newest automatic checkpoint */
-    uint64_t take_ns; /* processor time the last one took */
+    uint64_t marks_forgotten; /* before mark[0] */
+    size_t loaded;            /* entries that are stored too, and in memory */
+    size_t bytes;             /* of checkpoints and summaries, without frames */
+    bool torn;                /* the open interval was left and entered again: no summary of it */
+    uint64_t thinned;         /* looks at the budget so far */
+    uint64_t born;            /* approach checkpoints made so far */
+    uint64_t cost_ns;         /* processor time run since the newest automatic checkpoint */
+    uint64_t take_ns;         /* processor time the last one took */
 };
 
 /* A point as clients know it. */
@@ -94,10 +103,42 @@ struct seen {
     struct point point;
 };
 
+struct bookmark_list {
+    struct bookmark *bookmark; /* ascending by position */
+    size_t count, capacity;
+    uint64_t changes;
+};
+
+struct recording_writer;
+
+/* The recording this timeline was opened from; all NULL: none. */
+struct opened {
+    struct recording *recording;
+    struct checkpoint_source *checkpoints;
+    bool other_versions; /* its states have other fields: digests cannot be compared */
+};
+
+/* Recordings being written, and for whom. */
+struct recorded {
+    struct recording_options options;
+    char *path;
+    struct recording_writer *writer; /* NULL: none */
+    struct recording_writer *next;   /* a flight recorder's next file, which is catching up */
+    bool failed;                     /* it was said that writing has failed */
+    char *reason, *verdict;          /* why the run is over; NULL: not said */
+};
+
 struct timeline {
     struct machine *m;
     struct timeline_options options;
     struct snapshots snapshots;
+    struct checkpoint *origin; /* at position 0: what recordings are relative to */
+    struct opened opened;
+    struct recorded recorded;
+    struct transcript *transcript;
+    struct bookmark_list bookmarks;
+    void (*heard)(void *ctx, unsigned channel, const uint8_t *bytes, size_t size);
+    void *heard_ctx;
     struct spill *spill; /* what does not fit in the budget and must be kept */
     struct log *log;
     struct disk_reads *reads;
@@ -129,6 +170,8 @@ uint64_t host_cost_ns(void);
 /* ---- history.c ---- */
 
 void history_init(struct timeline *tl);
+/* The first entry, here; timeline_open has those of the recording instead. */
+void history_begin(struct timeline *tl);
 void history_fini(struct timeline *tl);
 /* Live: close the open interval and take an automatic checkpoint, unless the newest is here. */
 void history_take(struct timeline *tl);
@@ -142,8 +185,23 @@ void history_take_approach(struct timeline *tl);
 void history_drop_approach(struct timeline *tl);
 /* The newest entry at a position <= n (there always is one). */
 const struct entry *history_at(const struct timeline *tl, uint64_t n);
+/* The newest automatic one. */
+const struct entry *history_newest(const struct timeline *tl);
+/* Bring an entry of an opened recording into memory; true for others. False: the file is damaged
+ * there. Entries keep their places. */
+bool history_load(struct timeline *tl, const struct entry *entry, struct error *err);
+/* Restore the newest entry at or before position n that can be had; damaged ones are forgotten,
+ * with a line each. NULL: there is none. */
+const struct entry *history_restore(struct timeline *tl, uint64_t n, struct error *err);
+/* The entry's summary, from the recording if need be; NULL: not known. */
+const struct summary *history_summary(struct timeline *tl, const struct entry *entry);
+/* Opening: an automatic entry of the recording, behind all others. */
+void history_add_stored(struct timeline *tl, const struct entry *entry);
+void history_add_mark(struct timeline *tl, const struct mark *mark);
+/* Forget what lies before the newest automatic entry at or before `position`. */
+void history_forget(struct timeline *tl, uint64_t position);
 /* May the stretch from `entry` to the next automatic one hold a hit of the armed points? */
-bool history_may_hit(const struct timeline *tl, const struct entry *entry);
+bool history_may_hit(struct timeline *tl, const struct entry *entry);
 /* The first mark behind position n, the last of those at its position: a replay that arrives there
  * has all events delivered. NULL: none. */
 const struct mark *history_next_mark(const struct timeline *tl, uint64_t n);
@@ -202,6 +260,28 @@ void seek_remember_start(struct timeline *tl);
 /* Back to where an interrupted movement began; that cannot be interrupted. */
 void seek_turn_back(struct timeline *tl);
 
+/* ---- recording_open.c ---- */
+
+/* A new timeline, in which only its origin has been taken, becomes what was recorded: its machine
+ * is not there yet. False: they do not fit. */
+bool recording_fill(struct timeline *tl, struct recording *r, struct error *err);
+/* The contents of a chunk; empty when it cannot be had. */
+struct buffer recording_load_chunk(struct recording *r, uint32_t number);
+
+/* ---- bookmarks.c ---- */
+
+/* Those in [from, to], as files have them. */
+void bookmarks_pack(const struct timeline *tl, uint64_t from, uint64_t to, struct buffer *out);
+bool bookmarks_unpack(struct timeline *tl, const uint8_t *bytes, size_t size, struct error *err);
+
+/* ---- recording.c: what is written while the machine runs ---- */
+
+/* After a turn: write what there is to write. `rests`: nothing more will come for a while. */
+void recording_follow(struct timeline *tl, bool rests);
+/* The file cannot follow: wait a little. False: go on. */
+bool recording_wait(struct timeline *tl);
+void recording_fini(struct timeline *tl);
+
 /* ---- run.c ---- */
 
 /* Leave the live end: the tip gets a checkpoint, the player is the door from now on. */
@@ -209,8 +289,9 @@ void run_leave_live(struct timeline *tl);
 /* The replay has arrived at the tip with the log behind it: live again. */
 void run_go_live(struct timeline *tl);
 bool run_at_tip(const struct timeline *tl);
-/* Restore the entry; replaying from there. */
-void run_restore(struct timeline *tl, const struct entry *entry);
+/* Restore the newest entry at or before position n; replaying from there. False: it cannot be had,
+ * tl->diverged says why; the machine is where it was, and not live. */
+bool run_restore(struct timeline *tl, uint64_t n);
 
 enum run_result {
     RUN_ON,      /* the chunk is done */

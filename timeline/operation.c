@@ -12,8 +12,8 @@ void operation_leave_divergence(struct timeline *tl)
     if (!tl->diverged.code)
         return;
     history_drop_approach(tl);
-    run_restore(tl, history_at(tl, machine_position(tl->m)));
     tl->diverged = (struct error)ERROR_INIT;
+    run_restore(tl, machine_position(tl->m));
 }
 
 void operation_begin(struct timeline *tl, struct operation op)

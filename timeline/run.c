@@ -147,11 +147,16 @@ void run_go_live(struct timeline *tl)
     recorder_attach(&tl->recorder);
 }
 
-void run_restore(struct timeline *tl, const struct entry *entry)
+bool run_restore(struct timeline *tl, uint64_t n)
 {
     struct error err = ERROR_INIT;
-    check(snapshots_restore(&tl->snapshots, entry->checkpoint, &err), "%s", err.message);
+    const struct entry *entry = history_restore(tl, n, &err);
+    if (!entry) {
+        tl->diverged = err;
+        return false;
+    }
     player_attach(&tl->player, entry->log_index);
+    return true;
 }
 
 /* ---- idle time ----

@@ -74,9 +74,10 @@ static bool begin_interval(struct timeline *tl)
         const struct entry *entry = history_at(tl, op->scan_end - 1);
         op->low = entry->checkpoint->position;
         if (history_may_hit(tl, entry)) {
-            run_restore(tl, entry);
-            tl->seen.any = false;
             op->scanning = true;
+            tl->seen.any = false;
+            if (run_restore(tl, op->low))
+                op->low = machine_position(tl->m);
             return true;
         }
         op->scan_end = op->low;
@@ -95,6 +96,8 @@ enum timeline_status search_advance(struct timeline *tl, struct stop *stop)
         seek_begin(tl, op->floor);
         return TIMELINE_RUNNING;
     }
+    if (tl->diverged.code)
+        return operation_finish_diverged(tl, stop);
     if (run_replay(tl, op->scan_end) == RUN_DIVERGED)
         return operation_finish_diverged(tl, stop);
     if (machine_position(tl->m) < op->scan_end)

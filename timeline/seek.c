@@ -15,9 +15,8 @@ void seek_begin(struct timeline *tl, uint64_t n)
     if (tl->live && here == n)
         return;
     run_leave_live(tl);
-    const struct entry *entry = history_at(tl, n);
-    if (here > n || here < entry->checkpoint->position)
-        run_restore(tl, entry);
+    if (here > n || here < history_at(tl, n)->checkpoint->position)
+        run_restore(tl, n);
 }
 
 void seek_remember_start(struct timeline *tl)

@@ -75,6 +75,46 @@ size_t summary_bytes(const struct summary *s)
     return bytes;
 }
 
+/* Each kind: how many runs, then for each the gap before it and its length less one, as varints. */
+void summary_pack(const struct summary *s, struct buffer *out)
+{
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        uint64_t behind = 0;
+        pack_varint(out, s->count[kind]);
+        for (size_t i = 0; i < s->count[kind]; i++) {
+            const struct run *r = &s->run[kind][i];
+            pack_varint(out, r->first - behind);
+            pack_varint(out, r->last - r->first);
+            behind = r->last + 1;
+        }
+    }
+}
+
+static bool unpack_kind(struct summary *s, unsigned kind, struct unpack *u)
+{
+    const uint64_t most = UINT64_MAX >> PAGE_BITS;
+    uint64_t behind = 0;
+    for (uint64_t n = unpack_varint(u); n && !u->failed; n--) {
+        uint64_t gap = unpack_varint(u), length = unpack_varint(u);
+        if (gap > most || length > most || behind + gap + length > most)
+            return false;
+        append_page(s, kind, behind + gap, behind + gap + length);
+        behind += gap + length + 1;
+    }
+    return !u->failed;
+}
+
+struct summary *summary_unpack(struct unpack *u)
+{
+    struct summary *s = mem_new(1, sizeof *s);
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        if (!unpack_kind(s, kind, u)) {
+            summary_free(s);
+            return NULL;
+        }
+    return s;
+}
+
 static bool has_page(const struct summary *s, unsigned kind, uint64_t first, uint64_t last)
 {
     size_t low = 0, high = s->count[kind];

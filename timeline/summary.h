@@ -3,6 +3,7 @@
 #ifndef TIMELINE_SUMMARY_H
 #define TIMELINE_SUMMARY_H
 
+#include "base/pack.h"
 #include "machine/points.h"
 #include "machine/touched.h"
 
@@ -15,6 +16,9 @@ struct summary *summary_new(const struct touched *touched);
 struct summary *summary_merge(const struct summary *a, const struct summary *b);
 void summary_free(struct summary *s);
 size_t summary_bytes(const struct summary *s);
+/* For files: appended, and read again; NULL: it does not follow the format. */
+void summary_pack(const struct summary *s, struct buffer *out);
+struct summary *summary_unpack(struct unpack *u);
 /* Could there be a hit of any of the points? */
 bool summary_may_hit(const struct summary *s, const struct points *points);
 

@@ -2,6 +2,7 @@
 #include "timeline/internal.h"
 
 #include "base/check.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -11,7 +12,33 @@ enum { FIRST_CHUNK = 20000 };
 
 /* ---- life ---- */
 
-struct timeline *timeline_new(struct machine *m, const struct timeline_options *options)
+/* The host behind the recorder: what is printed is noted on its way. */
+static uint64_t noted_clock(void *ctx)
+{
+    struct timeline *tl = ctx;
+    return tl->options.host.clock(tl->options.host.ctx);
+}
+
+static void noted_entropy(void *ctx, uint8_t *bytes, size_t size)
+{
+    struct timeline *tl = ctx;
+    if (tl->options.host.entropy)
+        tl->options.host.entropy(tl->options.host.ctx, bytes, size);
+}
+
+static void noted_output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
+{
+    struct timeline *tl = ctx;
+    if (channel < CHANNEL_NET0) {
+        transcript_add(tl->transcript, machine_position(tl->m), channel, bytes, size);
+        if (tl->heard)
+            tl->heard(tl->heard_ctx, channel, bytes, size);
+    }
+    if (tl->options.host.output)
+        tl->options.host.output(tl->options.host.ctx, channel, bytes, size);
+}
+
+static struct timeline *make(struct machine *m, const struct timeline_options *options)
 {
     struct timeline *tl = mem_new(1, sizeof *tl);
     tl->m = m;
@@ -21,16 +48,54 @@ struct timeline *timeline_new(struct machine *m, const struct timeline_options *
     tl->spill = spill_new();
     tl->log = log_new(tl->spill);
     tl->reads = disk_reads_new(&options->host.disks);
+    tl->transcript = transcript_new();
+    const struct host host = {.clock = noted_clock,
+                              .output = noted_output,
+                              .entropy = noted_entropy,
+                              .disks = options->host.disks,
+                              .ctx = tl};
     tl->recorder =
-        (struct recorder){.machine = m, .log = tl->log, .host = options->host, .reads = tl->reads};
+        (struct recorder){.machine = m, .log = tl->log, .host = host, .reads = tl->reads};
     tl->player = (struct player){.machine = m, .log = tl->log, .reads = tl->reads};
     tl->chunk = FIRST_CHUNK;
     tl->reported = NOTHING_REPORTED;
     tl->tip = machine_position(m);
     tl->warped_at = POSITION_NONE;
     snapshots_init(&tl->snapshots, m, tl->spill);
+    tl->origin = snapshots_take(&tl->snapshots);
     history_init(tl);
+    return tl;
+}
+
+struct timeline *timeline_new(struct machine *m, const struct timeline_options *options)
+{
+    struct timeline *tl = make(m, options);
+    history_begin(tl);
     run_go_live(tl);
+    return tl;
+}
+
+struct timeline *timeline_open(struct machine *m, const struct timeline_options *options,
+                               struct recording *recording, struct error *err)
+{
+    struct timeline *tl = make(m, options);
+    struct stop stop;
+    if (!recording_fill(tl, recording, err)) {
+        timeline_free(tl);
+        return NULL;
+    }
+    if (!tl->history.entries) /* closed or cut short before its first checkpoint */
+        history_begin(tl);
+    player_attach(&tl->player, log_first(tl->log));
+    if (!run_restore(tl, tl->tip)) {
+        *err = tl->diverged;
+        timeline_free(tl);
+        return NULL;
+    }
+    timeline_seek(tl, tl->tip);
+    timeline_finish(tl, &stop);
+    if (stop.reason == STOP_DIVERGED)
+        log_line(LOG_WARN, "%s", stop.text);
     return tl;
 }
 
@@ -41,10 +106,17 @@ void timeline_free(struct timeline *tl)
     static const struct points none;
     machine_set_points(tl->m, &none);
     tl->m->door = (struct door){0};
+    struct error err = ERROR_INIT;
+    if (!timeline_record_close(tl, &err))
+        log_line(LOG_WARN, "%s", err.message);
+    recording_fini(tl);
     history_fini(tl);
+    checkpoint_free(&tl->snapshots, tl->origin);
     snapshots_fini(&tl->snapshots);
     log_free(tl->log);
     disk_reads_free(tl->reads);
+    transcript_free(tl->transcript);
+    free(tl->bookmarks.bookmark);
     spill_free(tl->spill);
     point_set_fini(&tl->points);
     free(tl);
@@ -91,6 +163,8 @@ void timeline_interrupt(struct timeline *tl)
 
 static enum timeline_status advance(struct timeline *tl, struct stop *stop)
 {
+    if (tl->diverged.code) /* where it was to begin cannot be had */
+        return operation_finish_diverged(tl, stop);
     switch (tl->op.phase) {
     case PHASE_FORWARD:
         return forward_advance(tl, stop);
@@ -107,10 +181,13 @@ enum timeline_status timeline_advance(struct timeline *tl, uint64_t slice_ns, st
 {
     check(timeline_moving(tl), "nothing is under way");
     uint64_t began = host_ns();
-    enum timeline_status status;
-    do
+    enum timeline_status status = TIMELINE_RUNNING;
+    do {
+        if (recording_wait(tl))
+            continue;
         status = advance(tl, stop);
-    while (status == TIMELINE_RUNNING && host_ns() - began < slice_ns);
+        recording_follow(tl, status != TIMELINE_RUNNING);
+    } while (status == TIMELINE_RUNNING && host_ns() - began < slice_ns);
     return status;
 }
 

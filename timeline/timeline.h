@@ -19,10 +19,11 @@ struct timeline_options {
     size_t budget;          /* bytes for frames, states, summaries and log; 0: 1 GiB */
     bool checkpoints_off;   /* for the bench: none but the first */
     bool warp;              /* live idle time passes at once (-icount sleep=off) */
+    uint64_t keep_ns;       /* forget what is older than about so much of the guest's time; 0: no */
     struct host host;
 };
 
-/* The machine has just been reset and stays the caller's; at position 0, live. */
+/* The machine has just been made and stays the caller's; at position 0, live. */
 struct timeline *timeline_new(struct machine *m, const struct timeline_options *options);
 void timeline_free(struct timeline *tl);
 

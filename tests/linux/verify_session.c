@@ -96,7 +96,9 @@ static void check_intervals(struct verify *v)
         seek(v, "intervals", position[i]);
         /* From the checkpoint itself, not from where the machine happens to be. */
         run_leave_live(v->tl);
-        run_restore(v->tl, history_at(v->tl, position[i]));
+        struct stop stop = {.reason = STOP_DIVERGED};
+        if (!run_restore(v->tl, position[i]))
+            fail("intervals", position[i], &stop);
         forward_to(v, "intervals", position[i + 1]);
     }
     printf("intervals: %zu replayed, %zu digests\n", count - 1, v->tl->history.marks);

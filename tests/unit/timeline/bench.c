@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MIB = 1 << 20, PARAMS_OFFSET = 16 };
 
@@ -294,14 +295,62 @@ void bench_init(struct bench *b, const struct guest *g, const struct timeline_op
     *b = (struct bench){.board = guest_new(g)};
     b->m = riscv_virt_machine(b->board);
     o.host = (struct host){.clock = host_clock, .output = host_output, .ctx = b};
+    b->options = o;
     b->tl = timeline_new(b->m, &o);
+}
+
+static void take_apart(struct bench *b)
+{
+    timeline_free(b->tl);
+    recording_free(b->recording);
+    riscv_virt_free(b->board);
 }
 
 void bench_fini(struct bench *b)
 {
-    timeline_free(b->tl);
-    riscv_virt_free(b->board);
+    take_apart(b);
     buffer_fini(&b->output);
+}
+
+const struct recording_content bench_content = {.config = (const uint8_t *)"test",
+                                                .config_size = 4};
+
+char *bench_path(void)
+{
+    char *path = strdup("/tmp/backstep-test-XXXXXX");
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0, "no file in /tmp");
+    close(fd);
+    unlink(path);
+    return path;
+}
+
+static bool open_again(struct bench *b, const struct guest *g, const char *path, struct error *err)
+{
+    b->tl = NULL;
+    b->board = NULL;
+    b->recording = recording_open(path, err);
+    if (!b->recording)
+        return false;
+    b->board = guest_new(g);
+    b->m = riscv_virt_machine(b->board);
+    b->tl = timeline_open(b->m, &b->options, b->recording, err);
+    return b->tl;
+}
+
+bool bench_open(struct bench *b, const struct guest *g, const struct timeline_options *options,
+                const char *path, struct error *err)
+{
+    *b = (struct bench){.options = *options};
+    b->options.host = (struct host){.clock = host_clock, .output = host_output, .ctx = b};
+    return open_again(b, g, path, err);
+}
+
+void bench_reopen(struct bench *b, const struct guest *g, const char *path)
+{
+    struct error err = ERROR_INIT;
+    take_apart(b);
+    cr_assert(open_again(b, g, path, &err), "%s", err.message);
 }
 
 struct stop bench_live(struct bench *b, const struct typed *typed, size_t count, uint64_t limit)

@@ -5,7 +5,7 @@
 
 #include "base/buffer.h"
 #include "devices/riscv_virt.h"
-#include "timeline/timeline.h"
+#include "timeline/recording.h"
 
 #define GUEST_BASE UINT64_C(0x80000000)
 /* What the guests use of RAM, looked at in every digest. */
@@ -78,6 +78,8 @@ void trace_free(struct trace *t);
 
 /* A timeline on a fresh board. */
 struct bench {
+    struct timeline_options options;
+    struct recording *recording; /* it was opened from; NULL: none */
     struct riscv_virt *board;
     struct machine *m;
     struct timeline *tl;
@@ -88,6 +90,15 @@ struct bench {
 /* options->host is filled in here; NULL: defaults with warp. */
 void bench_init(struct bench *b, const struct guest *g, const struct timeline_options *options);
 void bench_fini(struct bench *b);
+/* Recordings without images, for tests that know the guest. */
+extern const struct recording_content bench_content;
+/* A name for a file that is not there; the caller's to remove and to free. */
+char *bench_path(void);
+/* A timeline from a file; false: it does not open, and *err says why. bench_fini in any case. */
+bool bench_open(struct bench *b, const struct guest *g, const struct timeline_options *options,
+                const char *path, struct error *err);
+/* Another process months later: the timeline goes, and comes again from the file. */
+void bench_reopen(struct bench *b, const struct guest *g, const char *path);
 /* Make history live up to `limit`, typing on the way; stops early when the guest ends. */
 struct stop bench_live(struct bench *b, const struct typed *typed, size_t count, uint64_t limit);
 struct stop bench_seek(struct bench *b, uint64_t position);

@@ -6,12 +6,16 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct walker {
+    const struct guest *guest;
     struct model model;
     struct bench bench;
     struct random random;
-    struct buffer log; /* what was done so far */
+    struct random reopening; /* of its own: seeds of old stay what they were */
+    char *path;              /* being recorded; NULL: no */
+    struct buffer log;       /* what was done so far */
 };
 
 /* Addresses that matter: of steps and accesses, so that hot ones are chosen often. */
@@ -194,10 +198,54 @@ static void one_move(struct walker *w, uint64_t seed)
     check_place(w, &stop, seed);
 }
 
+static void close_recording(struct walker *w, uint64_t seed)
+{
+    struct error err = ERROR_INIT;
+    cr_assert(timeline_record_close(w->bench.tl, &err), "seed %lu: %s", seed, err.message);
+}
+
+/* Recorded from now on, or closed and opened again, or saved and opened again. */
+static void reopen(struct walker *w, uint64_t seed)
+{
+    struct error err = ERROR_INIT;
+    struct timeline *tl = w->bench.tl;
+    if (!w->path && random_below(&w->reopening, 2)) {
+        struct recording_options o = {.content = &bench_content};
+        o.path = w->path = bench_path();
+        cr_assert(timeline_record(tl, &o, &err), "seed %lu: %s", seed, err.message);
+        buffer_append_string(&w->log, "record; ");
+        return;
+    }
+    char *path = w->path;
+    if (path) {
+        buffer_append_string(&w->log, "close and open; ");
+        close_recording(w, seed);
+        w->path = NULL;
+    } else {
+        path = bench_path();
+        buffer_append_string(&w->log, "save and open; ");
+        cr_assert(timeline_save(tl, path, &bench_content, 0, UINT64_MAX, &err), "seed %lu: %s: %s",
+                  seed, err.message, buffer_text(&w->log));
+        bench_check(&w->bench, w->model.t, seed, buffer_text(&w->log));
+    }
+    bench_reopen(&w->bench, w->guest, path);
+    unlink(path);
+    free(path);
+    struct model *m = &w->model;
+    m->position = m->tip;
+    m->reported = REPORTED_NO;
+    for (unsigned i = 0; i < m->points; i++)
+        timeline_point_add(w->bench.tl, m->point[i].kinds, m->point[i].address, m->point[i].size);
+    struct stop stop = {.position = m->tip};
+    check_place(w, &stop, seed);
+}
+
 static void sequence(const struct guest *g, const struct trace *t, uint64_t seed, unsigned moves)
 {
     static const uint64_t spacing[] = {64, 250, 700, 1000, 5000, 1000000, 0};
-    struct walker w = {.model = {.t = t}, .random = {seed}};
+    struct walker w = {
+        .guest = g, .model = {.t = t}, .random = {seed}, .reopening = {seed + 1000000}};
+    bool reopens = random_below(&w.reopening, 3) == 0;
     struct timeline_options o = {.warp = true};
     o.spacing_steps = spacing[random_below(&w.random, sizeof spacing / sizeof *spacing)];
     /* Dense ones make every replay slow, each mark being compared. */
@@ -217,8 +265,15 @@ static void sequence(const struct guest *g, const struct trace *t, uint64_t seed
         if (random_below(&w.random, 3) == 0)
             change_points(&w);
         one_move(&w, seed);
+        if (reopens && random_below(&w.reopening, 12) == 0)
+            reopen(&w, seed);
         if (w.log.size > 6000)
             buffer_consume(&w.log, w.log.size - 3000);
+    }
+    if (w.path) {
+        close_recording(&w, seed);
+        unlink(w.path);
+        free(w.path);
     }
     bench_fini(&w.bench);
     buffer_fini(&w.log);
