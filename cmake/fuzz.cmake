@@ -27,13 +27,14 @@ function(backstep_fuzz_targets)
   endmacro()
 
   # Above first: the order in which they are linked.
-  set(folders cli devices replay machine rsp base)
+  set(folders cli timeline devices replay checkpoints machine rsp base)
+  set(below_timeline replay checkpoints machine)
   if(BACKSTEP_CLANG)
     foreach(folder IN LISTS folders)
       file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
       if(folder STREQUAL "cli")
         # What reads anybody's files, without the libraries that the rest of the folder needs.
-        list(FILTER sources INCLUDE REGEX "/(vmstate_(check|model|renames)|recording_config)\\.c$")
+        list(FILTER sources INCLUDE REGEX "/(vmstate_(check|model|renames)|recording_config|recording_config_write)\\.c$")
       endif()
       set(objects "")
       foreach(source IN LISTS sources)
@@ -61,7 +62,8 @@ function(backstep_fuzz_targets)
       set(archives "")
       foreach(folder IN LISTS folders)
         if(folder STREQUAL "base" OR "${includes}" MATCHES "\"${folder}/" OR
-           (folder STREQUAL "machine" AND "${includes}" MATCHES "\"(cli|devices)/"))
+           (folder STREQUAL "machine" AND "${includes}" MATCHES "\"(cli|devices)/") OR
+           (folder IN_LIST below_timeline AND "${includes}" MATCHES "\"timeline/"))
           list(APPEND archives ${archive_${folder}})
         endif()
       endforeach()
