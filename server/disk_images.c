@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "devices/disk.h"
+#include "server/disk_export.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,102 +223,17 @@ struct disk_identity disk_images_identity(const struct disk_images *images, unsi
 
 /* ---- writing a disk ---- */
 
-enum { CHUNK = 1 << 20, NAMES = 100 };
-
-struct copying {
-    const struct image *image;
-    const struct overlay *overlay;
-    int out;
-    uint64_t data; /* where the image's next data are, at or behind the chunk */
-    uint8_t chunk[CHUNK];
-};
-
 /* The first byte from `offset` on that is in no hole, as far as the file system tells. */
-static uint64_t next_data(const struct image *image, uint64_t offset)
+static uint64_t next_data(void *ctx, unsigned disk, uint64_t offset)
 {
+    const struct image *image = image_at(ctx, disk);
     off_t at = lseek(image->fd, (off_t)offset, SEEK_DATA);
     if (at >= 0)
         return (uint64_t)at;
     return errno == ENXIO ? image->bytes : offset;
 }
 
-static bool fill_chunk(struct copying *e, uint64_t start, size_t size)
-{
-    if (e->data <= start)
-        e->data = next_data(e->image, start);
-    if (e->data >= start + size)
-        memset(e->chunk, 0, size);
-    else if (!read_padded(e->image, start, e->chunk, size))
-        return false;
-    for (size_t at = 0; at < size; at += OVERLAY_PAGE_SIZE) {
-        const uint8_t *page = overlay_page(e->overlay, (start + at) / OVERLAY_PAGE_SIZE);
-        if (page)
-            memcpy(e->chunk + at, page,
-                   size - at < OVERLAY_PAGE_SIZE ? size - at : OVERLAY_PAGE_SIZE);
-    }
-    return true;
-}
-
-static bool write_all(int fd, uint64_t offset, const uint8_t *bytes, size_t size)
-{
-    while (size) {
-        ssize_t n = pwrite(fd, bytes, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        offset += (uint64_t)n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-    return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
-}
-
-static size_t page_end(size_t at, size_t size)
-{
-    return size - at < OVERLAY_PAGE_SIZE ? size : at + OVERLAY_PAGE_SIZE;
-}
-
-/* All but the pages of zeroes. */
-static bool write_chunk(const struct copying *e, uint64_t start, size_t size)
-{
-    for (size_t at = 0; at < size;) {
-        size_t end = at;
-        while (end < size && !is_zero(e->chunk + end, page_end(end, size) - end))
-            end = page_end(end, size);
-        if (end > at && !write_all(e->out, start + at, e->chunk + at, end - at))
-            return false;
-        at = end < size ? page_end(end, size) : end;
-    }
-    return true;
-}
-
-static bool write_disk(struct copying *e, const char *path, struct error *err)
-{
-    uint64_t bytes = e->image->bytes;
-    /* Else what is missing would look like a hole. */
-    if (lseek(e->image->fd, 0, SEEK_END) < (off_t)e->image->identity.size)
-        return error_set(err, ERROR_IO, "disk image %s has become shorter", e->image->path);
-    for (uint64_t start = 0; start < bytes; start += CHUNK) {
-        size_t size = bytes - start < CHUNK ? bytes - start : CHUNK;
-        if (!fill_chunk(e, start, size))
-            return error_set(err, ERROR_IO, "disk image %s: %s", e->image->path, strerror(errno));
-        if (!write_chunk(e, start, size))
-            return error_set(err, ERROR_IO, "%s: %s", path, strerror(errno));
-    }
-    /* Holes at the end, and on the medium before the name is. */
-    if (ftruncate(e->out, (off_t)bytes) < 0 || fsync(e->out) < 0)
-        return error_set(err, ERROR_IO, "%s: %s", path, strerror(errno));
-    return true;
-}
-
-/* What is at `path` may be replaced. */
-static bool target_valid(const struct disk_images *images, const char *path, struct error *err)
+bool disk_images_none_at(const struct disk_images *images, const char *path, struct error *err)
 {
     struct stat st;
     if (stat(path, &st) < 0)
@@ -329,55 +245,22 @@ static bool target_valid(const struct disk_images *images, const char *path, str
                 err, ERROR_BUSY,
                 "%s is the image of disk %u, which is never modified: give another name", path, i);
     }
-    if (!S_ISREG(st.st_mode))
-        return error_set(err, ERROR_IO, "%s is there and is no regular file", path);
     return true;
-}
-
-/* A file of a name that was free, beside `path`; -1 and *err. */
-static int open_beside(const char *path, struct buffer *name, struct error *err)
-{
-    int fd = -1;
-    for (unsigned i = 0; i < NAMES && fd < 0; i++) {
-        buffer_clear(name);
-        buffer_printf(name, "%s.part%u", path, i);
-        fd = open(buffer_text(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST)
-            break;
-    }
-    if (fd < 0)
-        error_set(err, ERROR_IO, "%s: %s", buffer_text(name), strerror(errno));
-    return fd;
 }
 
 bool disk_images_export(const struct disk_images *images, unsigned disk, const struct machine *m,
                         const char *path, struct error *err)
 {
-    const struct overlay *overlay = disk < images->count ? disk_overlay(m, disk) : NULL;
-    if (!overlay)
+    if (disk >= images->count)
         return error_set(err, ERROR_RANGE, "there is no disk %u: the machine has %u", disk,
                          images->count);
-    uint64_t blocks = (images->image[disk].bytes + DISK_BLOCK - 1) / DISK_BLOCK;
-    check(overlay->pages == blocks, "%s: %" PRIu64 " pages over %" PRIu64 " blocks", overlay->name,
-          overlay->pages, blocks);
-    if (!target_valid(images, path, err))
+    if (!disk_images_none_at(images, path, err))
         return false;
-    struct buffer name = {0};
-    int out = open_beside(path, &name, err);
-    bool ok = out >= 0;
-    if (ok) {
-        struct copying *e = mem_new(1, sizeof *e);
-        e->image = &images->image[disk];
-        e->overlay = overlay;
-        e->out = out;
-        ok = write_disk(e, path, err);
-        free(e);
-        close(out);
-        if (ok && rename(buffer_text(&name), path) < 0)
-            ok = error_set(err, ERROR_IO, "%s: %s", path, strerror(errno));
-        if (!ok)
-            unlink(buffer_text(&name));
-    }
-    buffer_fini(&name);
-    return ok;
+    /* Else what is missing would look like a hole. */
+    const struct image *image = &images->image[disk];
+    if (lseek(image->fd, 0, SEEK_END) < (off_t)image->identity.size)
+        return error_set(err, ERROR_IO, "disk image %s has become shorter", image->path);
+    const struct disk_background background = {
+        .host = disk_images_host((struct disk_images *)images), .next_data = next_data};
+    return disk_export(m, disk, &background, path, err);
 }

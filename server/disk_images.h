@@ -33,11 +33,11 @@ struct disk_identity disk_images_identity(const struct disk_images *images, unsi
  * of the host's. */
 struct disk_host disk_images_host(struct disk_images *images);
 
-/* Write a disk as it is at the machine's present position to a file: the image, and over it what
- * the guest has written. Blocks of zeroes become holes. The file is complete or is not there: it is
- * written under another name in the same folder, which `path` then becomes, in place of a file
- * of that name. Changes nothing in the machine. Never onto an image that is attached. Cost: the
- * parts of the image that are no holes. */
+/* Is no image of these what `path` leads to? For files that are about to be written. */
+bool disk_images_none_at(const struct disk_images *images, const char *path, struct error *err);
+
+/* Write a disk as it is at the machine's present position to a file, see disk_export. Never onto an
+ * image that is attached. Cost: the parts of the image that are no holes. */
 bool disk_images_export(const struct disk_images *images, unsigned disk, const struct machine *m,
                         const char *path, struct error *err);
 

@@ -16,7 +16,8 @@ struct seen {
 static bool note(void *ctx, const struct cpu_mapping *mapping)
 {
     struct seen *s = ctx;
-    s->mapping = realloc(s->mapping, (s->count + 1) * sizeof *s->mapping);
+    if (!(s->count & (s->count + 1))) /* room for as many again and one */
+        s->mapping = realloc(s->mapping, (2 * s->count + 1) * sizeof *s->mapping);
     s->mapping[s->count++] = *mapping;
     return s->count < s->limit;
 }
