@@ -49,6 +49,7 @@ enum rsp_stop_reason {
 
 #define RSP_SIGNAL_INT 2
 #define RSP_SIGNAL_TRAP 5
+#define RSP_SIGNAL_ABRT 6
 
 struct rsp_stop {
     uint8_t signal; /* gdb's numbers, from its signals.def */

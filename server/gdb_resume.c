@@ -44,6 +44,8 @@ static enum rsp_stop_reason reason_of(const struct gdb_session *s, const struct 
         return RSP_REASON_HISTORY_BEGIN;
     case STOP_END:
         return RSP_REASON_HISTORY_END;
+    case STOP_TRIGGER: /* its signal ends a step too */
+        return RSP_REASON_NONE;
     default:
         return plain_reason(s, stop);
     }
@@ -63,11 +65,18 @@ static size_t expedite(const struct cpu *cpu, struct rsp_expedited *out, size_t 
     return count;
 }
 
+static uint8_t signal_of(const struct stop *stop)
+{
+    if (stop->reason == STOP_INTERRUPT)
+        return RSP_SIGNAL_INT;
+    return stop->reason == STOP_TRIGGER ? RSP_SIGNAL_ABRT : RSP_SIGNAL_TRAP;
+}
+
 void gdb_append_stop(struct gdb_session *s, const struct stop *stop, struct buffer *reply)
 {
     struct rsp_expedited expedited[64];
     const struct rsp_stop out = {
-        .signal = stop->reason == STOP_INTERRUPT ? RSP_SIGNAL_INT : RSP_SIGNAL_TRAP,
+        .signal = signal_of(stop),
         .thread = gdb_thread_of(stop->hart),
         .reason = reason_of(s, stop),
         .address = stop->address,

@@ -37,9 +37,10 @@ bool movement_free(const struct movement *m)
     return !m->owner.stopped;
 }
 
-static void stopped(struct movement *m, const struct stop *stop)
+static void stopped(struct movement *m, struct stop *stop)
 {
     uv_idle_stop(&m->slices);
+    m->watcher.stopped(m->watcher.ctx, stop);
     struct mover owner = m->owner;
     m->owner = (struct mover){0};
     owner.stopped(owner.ctx, stop);

@@ -21,7 +21,8 @@ struct mover {
 struct movement_watcher {
     bool (*offer_input)(void *ctx);  /* now or never before the next slice; true: some was taken */
     bool (*flush_output)(void *ctx); /* false: so much is not taken that the guest should wait */
-    void (*freed)(void *ctx);        /* nobody moves any more */
+    void (*stopped)(void *ctx, struct stop *stop); /* before its mover is told */
+    void (*freed)(void *ctx);                      /* nobody moves any more */
     void *ctx;
 };
 

@@ -25,6 +25,8 @@ struct server {
     struct gdb_port *gdb; /* NULL: none */
     struct lines lines;
     struct networks networks;
+    struct crash_watch *crash; /* NULL: nothing ends a run */
+    uint64_t crashed_at;       /* where the machine stopped for a trigger; POSITION_NONE */
     uv_signal_t interrupt, terminate;
     uv_timer_t patience; /* at the end */
     bool started;
@@ -40,10 +42,10 @@ static void stay(struct server *s, const char *what)
     log_line(LOG_INFO, "%s%s", what, s->gdb ? "; gdb can connect" : "");
 }
 
-static int exit_status(const struct stop *stop)
+static int exit_status(const struct server *s, const struct stop *stop)
 {
     if (stop->halt != HALT_EXIT || !stop->halt_code)
-        return 0;
+        return s->crashed_at == stop->position ? SERVER_CRASHED : 0;
     int status = (int)(stop->halt_code & 0xff);
     return status ? status : 1;
 }
@@ -56,7 +58,7 @@ static void halted(struct server *s, const struct stop *stop)
         stay(s, buffer_text(&text));
     } else {
         log_line(LOG_INFO, "%s", buffer_text(&text));
-        server_quit(s, exit_status(stop));
+        server_quit(s, exit_status(s, stop));
     }
     buffer_fini(&text);
 }
@@ -77,6 +79,19 @@ static bool is_debugged(void *ctx)
     return s->gdb && gdb_port_connected(s->gdb);
 }
 
+/* Of every movement, whoever it is for. */
+static void judge(void *ctx, struct stop *stop)
+{
+    struct server *s = ctx;
+    const char *line;
+    if (!s->crash || !crash_watch_judge(s->crash, stop, &line))
+        return;
+    bool waits = s->gdb && !is_debugged(s) && stop->reason == STOP_TRIGGER;
+    s->crashed_at = stop->position;
+    if (line)
+        log_line(LOG_WARN, "%s%s", line, waits ? "; gdb can connect" : "");
+}
+
 static void free_run_stopped(void *ctx, const struct stop *stop)
 {
     struct server *s = ctx;
@@ -87,6 +102,9 @@ static void free_run_stopped(void *ctx, const struct stop *stop)
         halted(s, stop);
     } else if (stop->reason == STOP_DONE) {
         stopped_at_limit(s, stop);
+    } else if (stop->reason == STOP_TRIGGER) {
+        if (!s->gdb)
+            server_quit(s, SERVER_CRASHED);
     } else {
         struct buffer text = {0};
         stop_append_text(stop, &text);
@@ -109,7 +127,7 @@ static void free_run(void *ctx)
         lines_await_peer(&s->lines))
         return;
     if (!timeline_live(tl) || timeline_machine(tl)->state.halt ||
-        timeline_position(tl) == s->movement.stop_at)
+        timeline_position(tl) == s->movement.stop_at || timeline_position(tl) == s->crashed_at)
         return;
     movement_continue(&s->movement);
     movement_began(&s->movement, &mover);
@@ -138,7 +156,9 @@ static void gdb_ended(void *ctx)
     else if (rests && timeline_machine(s->timeline)->state.halt)
         log_line(LOG_INFO, "stays at position %" PRIu64 ", off, until gdb connects again",
                  position);
-    s->runs_free = true;
+    else if (rests && position == s->crashed_at)
+        log_line(LOG_INFO, "stays at position %" PRIu64 " until gdb connects again", position);
+    s->runs_free = !s->options.rests;
     free_run(s);
 }
 
@@ -227,9 +247,17 @@ static bool open_gdb(struct server *s, struct error *err)
     return s->gdb || error_prefix(err, "gdb");
 }
 
+static bool open_crash(struct server *s, struct error *err)
+{
+    if (!s->options.crash)
+        return true;
+    s->crash = crash_watch_new(s->options.crash, err);
+    return s->crash;
+}
+
 static bool open_all(struct server *s, struct error *err)
 {
-    return lines_open(&s->lines, &s->loop, &s->options, err) &&
+    return open_crash(s, err) && lines_open(&s->lines, &s->loop, &s->options, err) &&
            networks_open(&s->networks, &s->loop, s->options.network, s->options.networks, err) &&
            open_gdb(s, err);
 }
@@ -238,6 +266,7 @@ struct server *server_new(const struct server_options *options, struct error *er
 {
     struct server *s = mem_new(1, sizeof *s);
     s->options = *options;
+    s->crashed_at = POSITION_NONE;
     int failure = uv_loop_init(&s->loop);
     check(!failure, "event loop: %s", uv_strerror(failure));
     signal(SIGPIPE, SIG_IGN);
@@ -264,13 +293,15 @@ static void announce(const struct server *s)
 bool server_attach(struct server *s, struct timeline *timeline,
                    const struct interpreter *interpreter, struct error *err)
 {
-    const struct movement_watcher watcher = {offer_input, flush_output, movement_freed, s};
+    const struct movement_watcher watcher = {offer_input, flush_output, judge, movement_freed, s};
     const struct gdb_port_options gdb = {&s->movement, *interpreter, gdb_connected, gdb_ended, s};
     s->timeline = timeline;
     s->interpreter = *interpreter;
     movement_init(&s->movement, &s->loop, timeline, &watcher);
     if (s->options.has_stop_at)
         s->movement.stop_at = s->options.stop_at;
+    if (s->crash)
+        crash_watch_attach(s->crash, timeline);
     if (s->gdb && !gdb_port_start(s->gdb, &gdb, err))
         return error_prefix(err, "gdb");
     /* Before anybody is told that we are there, and may want to end us. */
@@ -295,7 +326,7 @@ static void start(struct server *s)
     s->started = true;
     lines_start(&s->lines, &lines);
     networks_start(&s->networks, &s->movement);
-    s->runs_free = !s->options.paused;
+    s->runs_free = !s->options.paused && !s->options.rests;
     lines_turn(&s->lines);
     free_run(s);
 }
@@ -385,5 +416,6 @@ void server_free(struct server *s)
         gdb_port_free(s->gdb);
     lines_free(&s->lines);
     networks_free(&s->networks);
+    crash_watch_free(s->crash);
     free(s);
 }

@@ -7,13 +7,14 @@
 
 #include "base/error.h"
 #include "server/address.h"
+#include "server/crash_watch.h"
 #include "server/interpreter.h"
 #include "server/network.h"
 #include "timeline/timeline.h"
 
 struct server;
 
-enum { SERVER_LINES = 4 };
+enum { SERVER_LINES = 4, SERVER_CRASHED = 3 };
 
 /* A line between one of the guest's channels (enum channel) and the host. */
 struct server_line {
@@ -28,9 +29,11 @@ struct server_options {
     const struct network_config *network; /* of CHANNEL_NET0 onwards */
     unsigned networks;
     bool paused;      /* -S: do not run before a debugger says so */
+    bool rests;       /* never runs but when a debugger says so */
     bool no_shutdown; /* a machine that halts is kept, also without a debugger */
     bool has_stop_at;
-    uint64_t stop_at; /* live runs stop at this position */
+    uint64_t stop_at;                  /* live runs stop at this position */
+    const struct crash_options *crash; /* what ends live runs, copied; NULL: nothing */
 };
 
 /* Opens what the options name; NULL on error. SIGPIPE is ignored from here on. */
@@ -46,6 +49,8 @@ bool server_attach(struct server *server, struct timeline *timeline,
  *   without a debugger: when the machine halts, with what the guest says: power-off and refused
  *     reset 0, HALT_EXIT its code (folded into 8 bits, never to 0 unless it is 0); at stop_at 0
  *     when there is no gdb port
+ *   when a crash trigger fires and there is no gdb port, or the machine has halted: SERVER_CRASHED,
+ *     unless the guest says a code that is not 0
  *   SIGINT, SIGTERM, C-a x in a console, the end of a gdb on stdio: 0
  * Without a debugger the machine does not run before the peers are there that lines wait for. */
 int server_run(struct server *server);

@@ -5,7 +5,8 @@
 bool stop_needs_text(const struct stop *stop)
 {
     return stop->reason == STOP_HALT || stop->reason == STOP_STUCK ||
-           stop->reason == STOP_DIVERGED || stop->reason == STOP_FULL;
+           stop->reason == STOP_DIVERGED || stop->reason == STOP_FULL ||
+           stop->reason == STOP_TRIGGER;
 }
 
 void stop_append_halt(const struct stop *stop, struct buffer *out)
@@ -31,6 +32,7 @@ void stop_append_text(const struct stop *stop, struct buffer *out)
                       stop->position);
         break;
     case STOP_DIVERGED:
+    case STOP_TRIGGER:
         buffer_printf(out, "%s\n", stop->text);
         break;
     case STOP_FULL:

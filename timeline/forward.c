@@ -60,6 +60,16 @@ static enum timeline_status finish_hit(struct timeline *tl, struct stop *stop)
     return operation_finish(tl, stop, report);
 }
 
+static enum timeline_status finish_trigger(struct timeline *tl, enum trigger trigger,
+                                           struct stop *stop)
+{
+    *stop = operation_stop(STOP_TRIGGER, 0);
+    stop->trigger = trigger;
+    if (trigger == TRIGGER_TRAP_LOOP)
+        stop->hart = tl->m->trap_loop.hart;
+    return operation_finish(tl, stop, NOTHING_REPORTED);
+}
+
 static enum timeline_status step_done(struct timeline *tl, struct stop *stop)
 {
     struct operation *op = &tl->op;
@@ -82,6 +92,8 @@ enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
             stop->hart = op->hart;
         return operation_finish(tl, stop, NOTHING_REPORTED);
     }
+    if (tl->live && triggers_due(tl) != TRIGGER_NONE)
+        return finish_trigger(tl, triggers_due(tl), stop);
     if (tl->interrupted)
         return operation_finish_plain(tl, STOP_INTERRUPT, stop);
     bool steps = op->kind != OPERATION_CONTINUE;
@@ -104,6 +116,8 @@ enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
     case RUN_IDLE:
         if (!tl->live)
             return operation_finish_plain(tl, STOP_STUCK, stop);
+        if (triggers_due_idle(tl))
+            return finish_trigger(tl, TRIGGER_LATE, stop);
         return run_idle(tl) ? TIMELINE_RUNNING : TIMELINE_IDLE;
     default:
         if (tl->live && history_full(tl))

@@ -338,9 +338,9 @@ static void note_versions(struct timeline *tl, const struct checkpoint *c)
 bool history_load(struct timeline *tl, const struct entry *entry, struct error *err)
 {
     struct history *h = &tl->history;
-    struct entry *e = &h->entry[entry - h->entry];
-    if (checkpoint_loaded(e->checkpoint))
+    if (checkpoint_loaded(entry->checkpoint)) /* also one that is not in the list */
         return true;
+    struct entry *e = &h->entry[entry - h->entry];
     size_t before = entry_bytes(e);
     if (!checkpoint_load(tl->opened.checkpoints, e->checkpoint, e->stored, err))
         return false;
@@ -373,12 +373,46 @@ const struct summary *history_summary(struct timeline *tl, const struct entry *e
     return e->summary;
 }
 
+/* Is the state restored the one that the recording says it is? */
+static bool is_as_stored(const struct timeline *tl, const struct entry *e, struct error *err)
+{
+    struct digest digest;
+    snapshots_digest(&tl->snapshots, &digest);
+    const char *component = NULL;
+    if (machine_position(tl->m) != e->checkpoint->position ||
+        clock_vtime(&tl->m->clock) != e->vtime)
+        component = "position";
+    else if (!tl->opened.other_versions)
+        component = digest_difference(&digest, &e->checkpoint->digest);
+    return !component || error_set(err, ERROR_FORMAT,
+                                   "checkpoint at position %" PRIu64 ": %s is not what was written",
+                                   e->checkpoint->position, component);
+}
+
+/* The file's word is taken for nothing that the machine would rely on. */
+static bool restore(struct timeline *tl, struct entry *e, struct error *err)
+{
+    struct snapshots *s = &tl->snapshots;
+    if (e->stored == CHUNK_NONE || e->compared)
+        return snapshots_restore(s, e->checkpoint, err);
+    struct checkpoint *here = snapshots_take(s);
+    struct error back = ERROR_INIT;
+    bool ok = snapshots_restore(s, e->checkpoint, err);
+    if (ok && !is_as_stored(tl, e, err)) {
+        ok = false;
+        check(snapshots_restore(s, here, &back), "%s", back.message);
+    }
+    e->compared = ok;
+    checkpoint_free(s, here);
+    return ok;
+}
+
 const struct entry *history_restore(struct timeline *tl, uint64_t n, struct error *err)
 {
     struct history *h = &tl->history;
     for (size_t i = behind(h, n); i-- > 0;) {
         struct entry *e = &h->entry[i];
-        if (history_load(tl, e, err) && snapshots_restore(&tl->snapshots, e->checkpoint, err))
+        if (history_load(tl, e, err) && restore(tl, e, err))
             return e;
         if (i == 0)
             break;

@@ -11,6 +11,7 @@
 #include "timeline/summary.h"
 #include "timeline/timeline.h"
 #include "timeline/transcript.h"
+#include "timeline/triggers.h"
 
 /* A checkpoint in the history. Automatic ones divide it into intervals; approach ones lie inside an
  * interval and are forgotten soon. */
@@ -23,6 +24,7 @@ struct entry {
     uint64_t born;           /* approach: order of making; 0: automatic */
     uint32_t stored;         /* its chunk in the recording this timeline was opened from, or */
     uint32_t stored_summary; /* that of its summary; CHUNK_NONE */
+    bool compared;           /* stored: restored before, and was what the recording says of it */
 };
 
 /* The digest of a state, kept when its checkpoint goes. */
@@ -124,7 +126,9 @@ struct recorded {
     char *path;
     struct recording_writer *writer; /* NULL: none */
     struct recording_writer *next;   /* a flight recorder's next file, which is catching up */
+    uint64_t base_bytes;             /* of the file when it took the place of the one before */
     bool failed;                     /* it was said that writing has failed */
+    bool tight;                      /* it was said that the file may hardly hold anything */
     char *reason, *verdict;          /* why the run is over; NULL: not said */
 };
 
@@ -146,6 +150,7 @@ struct timeline {
     struct player player;
     struct history history;
     struct point_set points;
+    struct triggers triggers;
     struct operation op;
     struct seen seen;
     struct reported reported;

@@ -24,6 +24,7 @@ void operation_begin(struct timeline *tl, struct operation op)
     op.from_tip = tl->live;
     tl->op = op;
     tl->interrupted = false;
+    triggers_begin(tl);
 }
 
 struct stop operation_stop(enum stop_reason reason, uint64_t position)
@@ -44,6 +45,8 @@ enum timeline_status operation_finish(struct timeline *tl, struct stop *stop,
     stop->position = machine_position(tl->m);
     if (stop->hart == HART_RUNNING)
         stop->hart = running_hart(tl);
+    if (stop->trigger == TRIGGER_NONE && tl->live)
+        stop->trigger = tl->triggers.fired;
     if (tl->m->state.halt && stop->reason == STOP_HALT) {
         stop->halt = (enum machine_halt)tl->m->state.halt;
         stop->halt_code = tl->m->state.halt_code;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct point *find(struct point_set *set, unsigned kinds, uint64_t address, uint64_t size)
+static struct point *find(const struct point_set *set, unsigned kinds, uint64_t address,
+                          uint64_t size)
 {
     for (size_t i = 0; i < set->count; i++) {
         struct point *p = &set->point[i];
@@ -30,10 +31,11 @@ static struct watch_range watch_range(const struct point *p)
     return (struct watch_range){p->address, size ? size : 1, p->kinds};
 }
 
-static void fill_armed(struct point_set *set, struct points *armed)
+static void fill_armed(const struct point_set *set, const struct triggers *triggers,
+                       struct points *armed)
 {
     *armed = (struct points){
-        .execute = mem_new(set->count, sizeof *armed->execute),
+        .execute = mem_new(set->count + triggers->points, sizeof *armed->execute),
         .watch = mem_new(set->count, sizeof *armed->watch),
     };
     for (size_t i = 0; i < set->count; i++) {
@@ -43,6 +45,8 @@ static void fill_armed(struct point_set *set, struct points *armed)
         else
             armed->watch[armed->watch_count++] = watch_range(p);
     }
+    for (size_t i = 0; i < triggers->points; i++)
+        armed->execute[armed->execute_count++] = triggers->point[i];
     qsort(armed->execute, armed->execute_count, sizeof *armed->execute, compare_addresses);
 }
 
@@ -130,10 +134,12 @@ static bool note_scan(void *ctx, const struct hit *hit)
     return false;
 }
 
+/* Triggers are armed with what can be ended by one. */
 static void arm(struct timeline *tl, hit_fn *hit)
 {
+    static const struct triggers none;
     struct points now;
-    fill_armed(&tl->points, &now);
+    fill_armed(&tl->points, tl->live && hit == stop_forward ? &tl->triggers : &none, &now);
     now.hit = hit;
     now.ctx = tl;
     tl->seen.any = false;
@@ -172,7 +178,10 @@ void points_describe(const struct timeline *tl, struct stop *stop)
     const struct hit *hit = &tl->seen.hit;
     stop->hart = hit->hart;
     if (hit->kinds == HIT_EXECUTE) {
-        stop->reason = STOP_BREAK;
+        bool known = find(&tl->points, HIT_EXECUTE, hit->address, 0);
+        bool trigger = tl->live && triggers_point(tl, hit->address);
+        stop->trigger = trigger ? TRIGGER_POINT : TRIGGER_NONE;
+        stop->reason = known || stop->trigger == TRIGGER_NONE ? STOP_BREAK : STOP_TRIGGER;
         stop->address = hit->address;
         return;
     }

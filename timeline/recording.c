@@ -191,7 +191,8 @@ static const struct entry *next_begin(const struct timeline *tl)
 static bool too_long(const struct timeline *tl)
 {
     const struct recorded *r = &tl->recorded;
-    if (r->options.keep_bytes && timeline_record_bytes(tl) > r->options.keep_bytes / 2)
+    uint64_t most = r->options.keep_bytes, base = r->base_bytes < most ? r->base_bytes : most;
+    if (most && timeline_record_bytes(tl) > base + (most - base) / 2)
         return true;
     if (!tl->options.keep_ns)
         return false;
@@ -229,6 +230,13 @@ static void switch_files(struct timeline *tl)
     recording_writer_abandon(r->writer);
     r->writer = r->next;
     r->next = NULL;
+    r->base_bytes = timeline_record_bytes(tl);
+    if (r->options.keep_bytes && r->base_bytes > r->options.keep_bytes / 8 * 7 && !r->tight) {
+        r->tight = true;
+        log_line(LOG_WARN, "--keep: images and the present state alone take %" PRIu64
+                           " MiB of the file: there is hardly room for history",
+                 r->base_bytes >> 20);
+    }
     free(name);
     timeline_forget(tl, recording_writer_begin(r->writer));
 }
@@ -282,11 +290,24 @@ void recording_follow(struct timeline *tl, bool rests)
         follow_next(tl);
 }
 
+/* The file is nearly as large as it may be, and the next one has not caught up. */
+static bool next_is_late(struct timeline *tl)
+{
+    struct recorded *r = &tl->recorded;
+    uint64_t most = r->options.keep_bytes;
+    if (!r->next || !most || timeline_record_bytes(tl) < most - most / 16)
+        return false;
+    chunk_writer_wait(recording_writer_chunks(r->next), 1000000);
+    follow_next(tl);
+    return r->next;
+}
+
 bool recording_wait(struct timeline *tl)
 {
     struct recording_writer *w = tl->recorded.writer;
-    return w && tl->live && !tl->interrupted &&
-           !chunk_writer_wait(recording_writer_chunks(w), 1000000);
+    if (!w || !tl->live || tl->interrupted)
+        return false;
+    return !chunk_writer_wait(recording_writer_chunks(w), 1000000) || next_is_late(tl);
 }
 
 bool timeline_record_close(struct timeline *tl, struct error *err)

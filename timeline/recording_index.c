@@ -1,6 +1,7 @@
 #include "timeline/recording_index.h"
 
 #include "base/check.h"
+#include "machine/clock.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ void recording_pack_origin(const struct origin_row *row, struct buffer *out)
 {
     recording_pack_digest(&row->digest, out);
     pack_u64(out, row->first_event);
+    pack_u64(out, row->position);
 }
 
 void recording_pack_interval(const struct interval_row *row, struct buffer *out)
@@ -83,6 +85,7 @@ void recording_pack_interval(const struct interval_row *row, struct buffer *out)
     recording_pack_digest(&row->digest, out);
     pack_u32(out, row->checkpoint);
     pack_u32(out, row->summary);
+    pack_u32(out, row->before);
 }
 
 void recording_pack_run(const struct run_row *row, struct buffer *out)
@@ -139,10 +142,10 @@ static bool add_origin(struct recording_index *x, struct unpack *u, struct error
 {
     x->origin.digest = recording_unpack_digest(u);
     x->origin.first_event = unpack_u64(u);
-    if (u->failed || x->has_origin)
-        return malformed(err, "first lines");
-    x->has_origin = true;
-    return true;
+    x->origin.position = unpack_u64(u);
+    x->has_origin = !u->failed && !x->has_origin && x->origin.first_event <= UINT64_MAX / 2 &&
+                    x->origin.position <= CLOCK_LAST;
+    return x->has_origin || malformed(err, "first lines");
 }
 
 static bool add_interval(struct recording_index *x, struct unpack *u, struct error *err)
@@ -155,8 +158,10 @@ static bool add_interval(struct recording_index *x, struct unpack *u, struct err
     row.digest = recording_unpack_digest(u);
     row.checkpoint = unpack_u32(u);
     row.summary = unpack_u32(u);
+    row.before = unpack_u32(u);
     const struct interval_row *last = x->intervals ? &x->interval[x->intervals - 1] : NULL;
-    if (u->failed || row.position == UINT64_MAX ||
+    if (u->failed || row.position > CLOCK_LAST || row.vtime > CLOCK_LAST ||
+        row.position < x->origin.position || row.log_index < x->origin.first_event ||
         (last && (row.position < last->position || row.log_index < last->log_index ||
                   row.vtime < last->vtime)))
         return malformed(err, "checkpoints");
@@ -245,7 +250,8 @@ static bool add_tip(struct recording_index *x, struct unpack *u, struct error *e
     row.books = unpack_u32(u);
     row.reason = unpack_text(u);
     row.verdict = unpack_text(u);
-    if (u->failed || row.position == UINT64_MAX ||
+    if (u->failed || row.position > CLOCK_LAST || row.vtime > CLOCK_LAST ||
+        row.position < x->origin.position || row.events < x->origin.first_event ||
         (x->has_tip && (row.position < x->tip.position || row.events < x->tip.events ||
                         row.vtime < x->tip.vtime))) {
         tip_fini(&row);

@@ -30,6 +30,7 @@
 struct origin_row {
     struct digest digest;
     uint64_t first_event; /* log index */
+    uint64_t position;    /* of the first checkpoint */
 };
 
 /* INTV. Ascending by position and log index. */
@@ -39,6 +40,7 @@ struct interval_row {
     struct digest digest;
     uint32_t checkpoint; /* its CKPT chunk */
     uint32_t summary;    /* SUMM chunk of the stretch from the row before; CHUNK_NONE: not known */
+    uint32_t before;     /* that row's CKPT chunk; CHUNK_NONE: this is the first */
 };
 
 /* LOGE, MARK, CONS: things that are counted from 0 on (events: by log index). */

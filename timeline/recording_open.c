@@ -95,11 +95,9 @@ static void shorten(struct recording *r)
     while (x->intervals && x->interval[x->intervals - 1].log_index > events)
         x->intervals--;
     const struct interval_row *last = x->intervals ? &x->interval[x->intervals - 1] : NULL;
-    if (!x->has_tip || last) {
-        x->tip.position = last ? last->position : 0;
-        x->tip.vtime = last ? last->vtime : 0;
-        x->tip.events = last ? last->log_index : x->origin.first_event;
-    }
+    x->tip.position = last ? last->position : x->origin.position;
+    x->tip.vtime = last ? last->vtime : 0;
+    x->tip.events = last ? last->log_index : x->origin.first_event;
     if (x->tip.reads > x->blocks)
         x->tip.reads = x->blocks;
     x->has_tip = true;
@@ -114,6 +112,12 @@ static void cut_at_tip(struct recording_index *x)
         x->intervals--;
     if (x->blocks > x->tip.reads)
         x->blocks = x->tip.reads;
+}
+
+/* Can all of it be replayed from the machine's first state? */
+static bool from_origin(const struct recording_index *x)
+{
+    return !x->origin.position && !x->origin.first_event;
 }
 
 static int compare_blocks(const void *a, const void *b, void *ctx)
@@ -157,7 +161,10 @@ static bool read_index(struct recording *r, struct error *err)
         shorten(r);
     cut_at_tip(x);
     sort_blocks(r);
-    return true;
+    return x->intervals || from_origin(x) ||
+           error_set(err, ERROR_FORMAT,
+                     "%.300s: the recording's first checkpoint is missing: nothing can be shown",
+                     chunk_reader_path(r->in));
 }
 
 struct recording *recording_open(const char *path, struct error *err)
@@ -192,9 +199,9 @@ void recording_info(const struct recording *r, struct recording_info *info)
     const struct recording_index *x = &r->index;
     const struct interval_row *first = x->intervals ? &x->interval[0] : NULL;
     *info = (struct recording_info){
-        .begin = first ? first->position : 0,
+        .begin = from_origin(x) ? 0 : first->position,
         .tip = x->tip.position,
-        .begin_ns = first ? first->vtime : 0,
+        .begin_ns = from_origin(x) ? 0 : first->vtime,
         .tip_ns = x->tip.vtime,
         .events = x->tip.events - x->origin.first_event,
         .marks = x->tip.marks,
@@ -379,6 +386,34 @@ static const struct run_row *find_run(const struct run_list *list, uint64_t firs
     return &list->row[low];
 }
 
+struct times {
+    uint64_t left;
+    uint64_t last; /* ns */
+    struct error *err;
+};
+
+static bool check_time(void *ctx, const struct event *event)
+{
+    struct times *t = ctx;
+    if (t->left && event->vtime > t->last)
+        return error_set(t->err, ERROR_FORMAT,
+                         "an event at %" PRIu64 " ns lies behind the recording's end",
+                         event->vtime);
+    t->left -= t->left > 0;
+    return true;
+}
+
+/* Before the tip no time passes that is not before the tip's: else a machine could be made to wait
+ * for ages. */
+static bool times_possible(const struct recording *r, const struct run_row *row,
+                           const uint8_t *packed, size_t size, struct error *err)
+{
+    const struct tip_row *tip = &r->index.tip;
+    uint64_t left = tip->events - row->first;
+    struct times times = {left < row->count ? left : row->count, tip->vtime, err};
+    return log_unpack(packed, size, row->count, check_time, &times, err);
+}
+
 static bool fetch_events(void *ctx, uint64_t first, uint64_t count, struct buffer *packed,
                          struct error *err)
 {
@@ -389,7 +424,8 @@ static bool fetch_events(void *ctx, uint64_t first, uint64_t count, struct buffe
     if (!chunk || chunk->size < RECORDING_RUN_HEAD)
         return error_set(err, ERROR_FORMAT, "%.200s: events are missing", chunk_reader_path(r->in));
     struct buffer b = {0};
-    bool ok = chunk_reader_load(r->in, chunk, &b, err);
+    bool ok = chunk_reader_load(r->in, chunk, &b, err) &&
+              times_possible(r, row, b.data + RECORDING_RUN_HEAD, b.size - RECORDING_RUN_HEAD, err);
     if (ok)
         buffer_append(packed, b.data + RECORDING_RUN_HEAD, b.size - RECORDING_RUN_HEAD);
     buffer_fini(&b);
@@ -494,22 +530,33 @@ static bool add_reads(struct timeline *tl, struct recording *r, struct error *er
     return true;
 }
 
+/* What the row behind says of the stretch up to it, if that begins at the entry, whose chunk is
+ * `chunk`; when a row between them is lost it does not. */
+static void set_interval(struct entry *entry, uint32_t chunk, const struct interval_row *behind,
+                         const struct interval_row *end)
+{
+    bool known = behind < end && chunk != CHUNK_NONE && behind->before == chunk;
+    entry->cost_ns = known ? behind->cost_ns : 0;
+    entry->stored_summary = known ? behind->summary : CHUNK_NONE;
+}
+
 static void add_entries(struct timeline *tl, struct recording *r)
 {
     const struct recording_index *x = &r->index;
-    for (size_t i = 0; i < x->intervals; i++) {
-        const struct interval_row *row = &x->interval[i], *next = row + 1;
-        bool last = i + 1 == x->intervals;
-        /* The machine stands there already. */
-        bool origin = digest_equal(&row->digest, &tl->origin->digest) && !row->position;
-        struct entry entry = {.checkpoint =
-                                  origin ? snapshots_take(&tl->snapshots)
-                                         : checkpoint_new_stored(row->position, &row->digest),
+    const struct interval_row *row = x->interval, *end = row + x->intervals;
+    if (from_origin(x)) { /* the machine stands there already */
+        struct entry entry = {.checkpoint = snapshots_take(&tl->snapshots), .stored = CHUNK_NONE};
+        bool first = row < end && !row->position && !row->log_index;
+        set_interval(&entry, first ? row->checkpoint : CHUNK_NONE, row + first, end);
+        history_add_stored(tl, &entry);
+        row += first;
+    }
+    for (; row < end; row++) {
+        struct entry entry = {.checkpoint = checkpoint_new_stored(row->position, &row->digest),
                               .log_index = row->log_index,
                               .vtime = row->vtime,
-                              .cost_ns = last ? 0 : next->cost_ns,
-                              .stored = origin ? CHUNK_NONE : row->checkpoint,
-                              .stored_summary = last ? CHUNK_NONE : next->summary};
+                              .stored = row->checkpoint};
+        set_interval(&entry, row->checkpoint, row + 1, end);
         history_add_stored(tl, &entry);
     }
 }

@@ -72,7 +72,7 @@ static void emit_content(struct recording_writer *w, const struct recording_cont
     struct buffer b = {0};
     buffer_append(&b, content->config, content->config_size);
     emit(w, CHUNK_CONF, &b, 0);
-    struct origin_row origin = {w->tl->origin->digest, w->extent.begin.log_index};
+    struct origin_row origin = {w->tl->origin->digest, w->extent.begin.log_index, w->begin};
     recording_pack_origin(&origin, &b);
     emit(w, CHUNK_ORIG, &b, b.size);
     for (size_t i = 0; i < content->blobs; i++)
@@ -342,9 +342,11 @@ static bool begin_checkpoint(struct recording_writer *w, const struct entry *e)
         log_line(LOG_WARN, "%s", err.message);
         w->row.position = e->checkpoint->position;
         w->row.log_index = e->log_index;
+        w->row.checkpoint = CHUNK_NONE;
         return false;
     }
     uint64_t cost = w->begun ? cost_since(w, e) : 0;
+    uint32_t before = w->begun ? w->row.checkpoint : CHUNK_NONE;
     if (w->begun)
         emit_summary(w, e);
     w->row = (struct interval_row){.position = e->checkpoint->position,
@@ -352,7 +354,8 @@ static bool begin_checkpoint(struct recording_writer *w, const struct entry *e)
                                    .vtime = e->vtime,
                                    .cost_ns = cost,
                                    .digest = e->checkpoint->digest,
-                                   .summary = w->begun ? w->row.summary : CHUNK_NONE};
+                                   .summary = w->begun ? w->row.summary : CHUNK_NONE,
+                                   .before = before};
     w->begun = true;
     checkpoint_writer_begin(w->checkpoints, e->checkpoint);
     return true;

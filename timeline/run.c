@@ -74,10 +74,11 @@ enum run_result run_live(struct timeline *tl, uint64_t until)
     if (run_failed(tl))
         return RUN_DIVERGED;
     uint64_t from = machine_position(tl->m), due = history_next_take(tl);
-    uint64_t end = chunk_end(tl, until);
-    uint64_t began = host_cost_ns();
+    uint64_t end = chunk_end(tl, triggers_limit(tl, until));
+    uint64_t began = host_cost_ns(), resets = triggers_before_run(tl);
     enum machine_stop stop = machine_run(tl->m, due > from && due < end ? due : end);
     uint64_t ns = host_cost_ns() - began;
+    triggers_after_run(tl, resets);
     tl->tip = machine_position(tl->m);
     tl->history.cost_ns += ns;
     adapt_chunk(tl, tl->tip - from, ns);

@@ -61,6 +61,7 @@ static struct timeline *make(struct machine *m, const struct timeline_options *o
     tl->reported = NOTHING_REPORTED;
     tl->tip = machine_position(m);
     tl->warped_at = POSITION_NONE;
+    triggers_init(tl);
     snapshots_init(&tl->snapshots, m, tl->spill);
     tl->origin = snapshots_take(&tl->snapshots);
     history_init(tl);
@@ -84,8 +85,6 @@ struct timeline *timeline_open(struct machine *m, const struct timeline_options 
         timeline_free(tl);
         return NULL;
     }
-    if (!tl->history.entries) /* closed or cut short before its first checkpoint */
-        history_begin(tl);
     player_attach(&tl->player, log_first(tl->log));
     if (!run_restore(tl, tl->tip)) {
         *err = tl->diverged;
@@ -119,6 +118,7 @@ void timeline_free(struct timeline *tl)
     free(tl->bookmarks.bookmark);
     spill_free(tl->spill);
     point_set_fini(&tl->points);
+    triggers_fini(tl);
     free(tl);
 }
 

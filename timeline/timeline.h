@@ -58,18 +58,29 @@ enum stop_reason {
     STOP_HALT,      /* the machine is off: halt and halt_code say why */
     STOP_STUCK,     /* all harts wait and nothing can ever wake them (warp or replay) */
     STOP_DIVERGED,  /* a replay differs from the recording: text says where and how */
-    STOP_FULL       /* live: neither memory nor disk has room for the recording: text says why */
+    STOP_FULL,      /* live: neither memory nor disk has room for the recording: text says why */
+    STOP_TRIGGER    /* live: what timeline/triggers.h is about */
+};
+
+enum trigger {
+    TRIGGER_NONE,
+    TRIGGER_POINT,     /* at the point, its instruction not yet made; stop.address is the pc */
+    TRIGGER_TRAP_LOOP, /* behind the trap that made it one */
+    TRIGGER_RESET,     /* behind the reset */
+    TRIGGER_LATE,      /* the position or time is reached, or nothing can wake the machine before */
+    TRIGGER_CALLED     /* behind the step in which timeline_trigger was called */
 };
 
 struct stop {
     enum stop_reason reason;
     uint64_t position;
-    unsigned hart;    /* index: of the hit, the step asked for, else the one whose turn it is */
-    unsigned kinds;   /* STOP_WATCH: the watched range's kinds as it was added */
-    uint64_t address; /* STOP_BREAK: pc; STOP_WATCH: first byte accessed in the range */
+    unsigned hart;        /* index: of the hit, the step asked for, else the one whose turn it is */
+    unsigned kinds;       /* STOP_WATCH: the watched range's kinds as it was added */
+    uint64_t address;     /* STOP_BREAK: pc; STOP_WATCH: first byte accessed in the range */
+    enum trigger trigger; /* STOP_TRIGGER, or what fired in the step that was stopped at */
     enum machine_halt halt; /* STOP_HALT */
     uint64_t halt_code;
-    char text[1024]; /* STOP_DIVERGED, STOP_FULL: for people */
+    char text[1024]; /* STOP_DIVERGED, STOP_FULL: for people; STOP_TRIGGER: the watcher's to fill */
 };
 
 /* Run to the first hit after here. A hit of a watched range at the present step counts unless the

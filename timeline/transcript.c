@@ -146,7 +146,9 @@ bool transcript_unpack(struct transcript *t, uint64_t count, const uint8_t *byte
     for (; count; count--) {
         uint64_t position = unpack_varint(&u), channel = unpack_varint(&u);
         uint64_t length = unpack_varint(&u);
-        if (u.failed || channel >= CHANNELS || length > PART_MOST)
+        const struct part *last = t->count ? &t->part[t->count - 1] : NULL;
+        if (u.failed || channel >= CHANNELS || !length || length > PART_MOST ||
+            (last && position < last->position))
             return false;
         const uint8_t *text = unpack_bytes(&u, length);
         if (!text)

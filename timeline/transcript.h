@@ -24,7 +24,7 @@ void timeline_transcript(const struct timeline *tl, uint64_t from, uint64_t to,
 void timeline_transcript_tail(const struct timeline *tl, unsigned channel, uint64_t to,
                               size_t lines, struct buffer *out);
 /* Told of everything a byte channel prints, live, after it is noted; NULL: nobody. It must not call
- * the timeline but for timeline_interrupt. */
+ * the timeline but for timeline_interrupt, timeline_position and what timeline/triggers.h has. */
 void timeline_listen(struct timeline *tl,
                      void (*heard)(void *ctx, unsigned channel, const uint8_t *bytes, size_t size),
                      void *ctx);

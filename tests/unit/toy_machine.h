@@ -11,7 +11,11 @@
 
 #include <string.h>
 
-enum { TOY_CPUS = 2, TOY_FIFO = 16, TOY_PAGES = 64, TOY_TIMERS = 2 };
+#ifndef TOY_PAGES
+#define TOY_PAGES 64 /* of RAM; 4 at least */
+#endif
+
+enum { TOY_CPUS = 2, TOY_FIFO = 16, TOY_TIMERS = 2 };
 #define TOY_BASE UINT64_C(0x80000000)
 
 struct toy_cpu_state {
@@ -79,7 +83,7 @@ static inline void toy_read_port(struct toy *toy, struct toy_cpu_state *s)
     struct toy_port_state *port = &toy->port;
     if (!port->count)
         return;
-    s->random += hash_mix(port->fifo[port->first]);
+    s->random += hash_mix(port->fifo[port->first % TOY_FIFO]);
     port->first = (port->first + 1) % TOY_FIFO;
     port->count--;
 }
@@ -232,7 +236,8 @@ static inline void toy_port_reset(void *ctx)
 
 static inline size_t toy_port_room(const void *ctx, unsigned channel)
 {
-    return channel == CHANNEL_SERIAL0 ? TOY_FIFO - ((const struct toy *)ctx)->port.count : 0;
+    uint32_t count = ((const struct toy *)ctx)->port.count;
+    return channel == CHANNEL_SERIAL0 && count < TOY_FIFO ? TOY_FIFO - count : 0;
 }
 
 static inline void toy_port_input(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)

@@ -1,0 +1,20 @@
+/* What a terminal would show of bytes that were sent to it, as far as lines of text go: escapes and
+ * control bytes left out, and what follows a carriage return overwrites its line. */
+#ifndef BASE_PLAIN_TEXT_H
+#define BASE_PLAIN_TEXT_H
+
+#include "base/buffer.h"
+
+#include <stdbool.h>
+
+struct plain_text {
+    struct buffer *out; /* the caller's; bytes are appended */
+    size_t line;        /* where the present line begins in `out` */
+    uint8_t state;
+    bool returned;
+};
+
+/* Bytes may come one by one, in any division. */
+void plain_text_add(struct plain_text *p, uint8_t byte);
+
+#endif
