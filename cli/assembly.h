@@ -12,6 +12,10 @@ struct assembly;
  * a run that cannot begin. NULL on error. `options` outlives it. */
 struct assembly *assembly_new(const struct run_options *options, struct error *err);
 void assembly_free(struct assembly *a);
+/* After server_run: end the server, which may let a terminal's or socket's peer read the rest, and
+ * close the recording; one line on stderr says what has become of it. False: it is not whole, and a
+ * line said why. The timeline stays. */
+bool assembly_finish(struct assembly *a);
 
 struct server *assembly_server(struct assembly *a);
 struct timeline *assembly_timeline(struct assembly *a);

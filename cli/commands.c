@@ -2,7 +2,7 @@
 
 #include "cli/commands_info.h"
 #include "cli/nearest.h"
-#include "cli/numbers.h"
+#include "cli/positions.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -22,7 +22,7 @@ static command_fn run_goto, run_help;
 static const struct command command[] = {
     {"when", "w", NULL, "where in time the machine stands", commands_when},
     {"goto", "g", "POSITION",
-     "go to a position: N, start, end, +N, -N (from here), N%\n"
+     "go to a position: N, start, end, +N, -N (from here), N%, a bookmark\n"
      "N may be written 1500000, 1,500,000 or 1.5e6. gdb keeps showing the registers it has\n"
      "already read: `maint flush register-cache` and then `frame` show the new place.",
      run_goto},
@@ -33,6 +33,13 @@ static const struct command command[] = {
      "`disk export N OUT` writes all of disk N as it is at this position, a raw image, to the\n"
      "file OUT. Images that disks were made from are never written.",
      commands_disk},
+    {"export", "e", "core|memory FILE",
+     "write the machine as it is here to a file\n"
+     "`export core FILE [hart N|physical]` writes an ELF core with all harts' registers, for gdb:\n"
+     "`gdb KERNEL FILE`. Addresses are those of hart N's page tables, by default of the hart "
+     "whose\n"
+     "turn it is, or physical. `export memory FILE` writes all of RAM. `disk export` writes disks.",
+     commands_export},
     {"info checkpoints", "i c", NULL, "what is kept of history, and what that costs",
      commands_info_checkpoints},
     {"info machine", "i m", NULL, "the machine and its time", commands_info_machine},
@@ -43,6 +50,18 @@ static const struct command command[] = {
     {"info disks", "i di", NULL, "the disks: image, size, what the guest has written",
      commands_info_disks},
     {"info networks", "i n", NULL, "packets in and out", commands_info_networks},
+    {"save", "sa", "FILE",
+     "write a recording of all history to FILE, for `backstep replay FILE`\n"
+     "Everything that is in memory now, whatever is recorded with -o. The machine waits meanwhile.",
+     commands_save},
+    {"bookmark", "b", "[-d] NAME [NOTE]",
+     "give this position a name, which goto takes; -d removes it\n"
+     "A bookmark of that name that is elsewhere moves here. The note is the rest of the line.\n"
+     "Bookmarks are part of a recording.",
+     commands_bookmark},
+    {"bookmarks", "bookmarks", NULL, "the bookmarks, in order", commands_bookmarks},
+    {"info recording", "i r", NULL, "the file that is written, or that this was opened from",
+     commands_info_recording},
     {"info events", "i e", NULL, "what has come from outside", commands_info_events},
     {"help", "h", "[COMMAND]", "this list, or a command in full", run_help},
 };
@@ -242,62 +261,12 @@ static void run_help(const struct command_context *c, const char *argument, stru
 
 /* ---- goto ---- */
 
-/* N%, with up to six digits behind the point: an exact position, not a rounded double. */
-static bool parse_percent(const struct timeline *tl, const char *text, uint64_t *position)
-{
-    size_t size = strlen(text);
-    char digits[32];
-    uint64_t millionths;
-    if (size < 2 || size > 20 || text[size - 1] != '%')
-        return false;
-    snprintf(digits, sizeof digits, "%.*se6", (int)size - 1, text);
-    if (strpbrk(text, "eExX") || !number_parse(digits, &millionths) || millionths > 100000000)
-        return false;
-    uint64_t begin = timeline_begin(tl);
-    *position =
-        begin + (uint64_t)((unsigned __int128)(timeline_tip(tl) - begin) * millionths / 100000000);
-    return true;
-}
-
-/* False: this is no position. Out of 64 bits is POSITION_NONE, which is none either. */
-static bool parse_position(const struct timeline *tl, const char *text, uint64_t *position)
-{
-    uint64_t here = timeline_position(tl), distance;
-    if (!strcmp(text, "start") || !strcmp(text, "begin")) {
-        *position = timeline_begin(tl);
-        return true;
-    }
-    if (!strcmp(text, "end") || !strcmp(text, "tip")) {
-        *position = timeline_tip(tl);
-        return true;
-    }
-    if (*text == '+' || *text == '-') {
-        if (!number_parse(text + 1, &distance))
-            return false;
-        bool lost = *text == '+' ? __builtin_add_overflow(here, distance, position)
-                                 : __builtin_sub_overflow(here, distance, position);
-        if (lost)
-            *position = POSITION_NONE;
-        return true;
-    }
-    return parse_percent(tl, text, position) || number_parse(text, position);
-}
-
 static void run_goto(const struct command_context *c, const char *argument, struct buffer *out)
 {
-    struct timeline *tl = c->timeline;
+    struct error err = ERROR_INIT;
     uint64_t position;
-    if (!parse_position(tl, argument, &position)) {
-        buffer_printf(out, "`%s` is no position: N, start, end, +N, -N or N%%\n", argument);
-        return;
-    }
-    if (position < timeline_begin(tl) || position > timeline_tip(tl)) {
-        char begin[NUMBER_TEXT], tip[NUMBER_TEXT];
-        number_format(timeline_begin(tl), begin);
-        number_format(timeline_tip(tl), tip);
-        buffer_printf(out, "%s is outside of history, which goes from %s to %s\n", argument, begin,
-                      tip);
-        return;
-    }
-    timeline_seek(tl, position);
+    if (position_find(c->timeline, argument, &position, &err))
+        timeline_seek(c->timeline, position);
+    else
+        buffer_printf(out, "%s\n", err.message);
 }

@@ -6,7 +6,7 @@
 #include "base/buffer.h"
 #include "server/disk_images.h"
 #include "server/network.h"
-#include "timeline/timeline.h"
+#include "timeline/recording.h"
 
 /* What commands work on. */
 struct command_context {
@@ -16,6 +16,12 @@ struct command_context {
     /* Counters of network `index`; false: there are not so many. NULL: there are none. */
     bool (*network)(void *ctx, unsigned index, struct network_counters *counters);
     void *network_ctx;
+    /* What a recording of this machine says beside its history; false: *err says why there is none.
+     * NULL: there is none. */
+    bool (*content)(void *ctx, const struct recording_content **content, struct error *err);
+    void *content_ctx;
+    struct recording *opened; /* the one that the timeline was opened from; NULL: none */
+    const char *opened_path;
 };
 
 /* Run one line, ctx being a struct command_context; output and errors are appended to `out` as

@@ -62,6 +62,7 @@ void commands_when(const struct command_context *c, const char *argument, struct
     append_hart(m, m->state.running, out);
     buffer_printf(out, "; %.9f s of guest time\n", (double)clock_vtime(&m->clock) / 1e9);
     append_halt(m, out);
+    commands_append_recorded(c, out);
 }
 
 /* ---- info ---- */

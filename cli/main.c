@@ -1,8 +1,15 @@
 /* The program: names of its commands. */
 #include "cli/bench.h"
 #include "cli/demo.h"
+#include "cli/export.h"
+#include "cli/info.h"
 #include "cli/nearest.h"
+#include "cli/replay.h"
+#include "cli/report.h"
 #include "cli/run.h"
+#include "cli/trim.h"
+#include "cli/verify.h"
+#include "cli/vmstate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +25,15 @@ static const struct command {
     main_fn *run;
 } command[] = {
     {"run", "run a machine, recorded, with gdb stepping it in both directions", run_main},
+    {"replay", "open a recording for gdb, at its end or anywhere", replay_main},
+    {"info", "what a recording is, and what it holds", info_main},
+    {"verify", "replay a recording and compare every digest", verify_main},
+    {"trim", "write a part of a recording as one of its own", trim_main},
     {"demo", "see a bug found backwards: the two minutes' introduction", demo_main},
     {"bench", "measure speed and memory, side by side with QEMU", bench_main},
+    {"export", "a core for gdb, memory or a disk, as of a position of a recording", export_main},
+    {"report", "why and where a recorded run ended, and what is to blame", report_main},
+    {"vmstate", "what is saved of a machine, and whether another version loads it", vmstate_main},
     {"help", "this text; `backstep run --help` lists the options of a machine", help},
     {"version", "the version", version},
     {"--help", NULL, help},

@@ -253,6 +253,15 @@ static bool set_checkpoint_steps(struct run_options *o, const char *name, const 
     return error_set(err, ERROR_USAGE, "--%s: `%s` is no number of steps", name, value);
 }
 
+/* ---- other ---- */
+
+static bool set_dump_vmstate(struct run_options *o, const char *name, const char *value,
+                             struct error *err)
+{
+    o->dump_vmstate = value;
+    return options_check_path(name, value, err);
+}
+
 /* ---- the table ---- */
 
 struct option {
@@ -354,12 +363,34 @@ static const struct option option[] = {
     {"stop-at", NULL, "N", "stop at position N, in steps since power-on: 1500000, 1.5e6",
      set_stop_at},
     {NULL, NULL, NULL, "The recording, which is always on", NULL},
+    {"o", "output", "FILE",
+     "write it to FILE while the machine runs, for `backstep replay FILE`;\n"
+     "FILE.incomplete until it is closed",
+     options_set_output},
+    {"keep", NULL, "SIZE|TIME",
+     "a flight recorder: FILE has at most SIZE (64M, 2G), or file and\n"
+     "memory the newest TIME of the guest (30s, 10min, 2h); what is older\n"
+     "is forgotten",
+     options_set_keep},
+    {"symbols", NULL, "FILE", "an ELF file that the recording carries for reports; repeatable",
+     options_set_symbols},
+    {"crash-on", NULL, "TRIGGER",
+     "end the run, status 3, with a line and a verdict in FILE: panic,\n"
+     "test-fail, trap-loop, symbol:NAME, symbol:0xADDRESS, console:REGEX,\n"
+     "watchdog:STEPS (nothing printed for so long), none; repeatable. With\n"
+     "-o panic, test-fail and trap-loop, without it none, unless it is\n"
+     "given; with -gdb the machine stops instead, and stays for gdb",
+     options_set_crash_on},
     {"memory-budget", NULL, "SIZE", "memory for checkpoints and log (default 1G)", set_budget},
     {"checkpoint-ms", NULL, "N", "time to replay between two checkpoints (default 25)",
      set_checkpoint_ms},
     {"checkpoint-steps", NULL, "N", "for testing: a checkpoint every N steps instead",
      set_checkpoint_steps},
     {NULL, NULL, NULL, "Other", NULL},
+    {"dump-vmstate", NULL, "FILE",
+     "write what is saved of a machine to FILE (-: standard output), as\n"
+     "JSON for `backstep vmstate check`, and run nothing",
+     set_dump_vmstate},
     {"help", "h", NULL, "this text", set_help},
 };
 
@@ -417,12 +448,13 @@ static bool settle(struct run_options *o, struct error *err)
     if (!o->machine.kernel && (o->machine.append || o->machine.initrd))
         return error_set(err, ERROR_USAGE, "%s is for a kernel: add -kernel FILE",
                          o->machine.append ? "-append" : "-initrd");
-    return options_settle_devices(o, err);
+    return options_settle_recording(o, err) && options_settle_devices(o, err);
 }
 
 bool options_parse(struct run_options *o, int argc, char *const *argv, struct error *err)
 {
     set_defaults(o);
+    o->command = options_command_line(o, argc, argv);
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i], *name = word;
         if (*name != '-')
@@ -452,7 +484,9 @@ static void help_row(const struct option *row, struct buffer *out)
 {
     size_t start = out->size;
     /* Those that QEMU does not have are shown with two dashes. */
-    bool ours = strchr(row->name, '-') && strncmp(row->name, "no-", 3) != 0;
+    bool ours = (strchr(row->name, '-') && strncmp(row->name, "no-", 3) != 0 &&
+                 strcmp(row->name, "dump-vmstate") != 0) ||
+                !strcmp(row->name, "keep") || !strcmp(row->name, "symbols");
     buffer_printf(out, "  %s%s", ours ? "--" : "-", row->name);
     if (row->alias)
         buffer_printf(out, ", -%s", row->alias);
@@ -485,5 +519,6 @@ void options_help(struct buffer *out)
     buffer_append_string(
         out,
         "\nThe exit status is the guest's: 0 after a power-off, the code it gave to tohost, the\n"
-        "test device or semihosting; 2 when the command line or an image is bad.\n");
+        "test device or semihosting; 2 when the command line or an image is bad; 3 when a crash\n"
+        "trigger fired (--crash-on), but for test-fail, whose code is the guest's.\n");
 }

@@ -5,12 +5,13 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "cli/crash_triggers.h"
 #include "devices/riscv_virt.h"
 #include "devices/virtio.h"
 #include "server/network_config.h"
 
 enum { OPTIONS_WHERE = 4200 }; /* a path of PATH_MAX and what stands around it */
-enum { OPTIONS_LINES = 3, OPTIONS_FW_CFGS = 16 };
+enum { OPTIONS_LINES = 3, OPTIONS_FW_CFGS = 16, OPTIONS_SYMBOLS = 16 };
 
 struct device_options;
 struct option_text;
@@ -50,6 +51,14 @@ struct run_options {
     unsigned networks;
     struct run_fw_cfg fw_cfg[OPTIONS_FW_CFGS];
     unsigned fw_cfgs;
+    /* The recording in a file. */
+    const char *output;                   /* -o, NULL: none */
+    uint64_t keep_bytes, keep_ns;         /* --keep: of the file, of the guest's time; 0: all */
+    const char *symbols[OPTIONS_SYMBOLS]; /* ELF files, for reports */
+    unsigned symbol_files;
+    struct crash_triggers crash; /* --crash-on; the default set is in it */
+    const char *command;         /* this command line, as a shell takes it */
+    const char *dump_vmstate;    /* a file; the machine then does not run; NULL: not wanted */
     /* Owned. */
     struct device_options *collected;
     struct option_text *texts;

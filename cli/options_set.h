@@ -100,6 +100,10 @@ option_set_fn options_set_device, options_set_object, options_set_global;
 option_set_fn options_set_netdev, options_set_net, options_set_nic;
 option_set_fn options_set_chardev;
 option_set_fn options_set_rtc, options_set_fw_cfg;
+option_set_fn options_set_output, options_set_keep, options_set_symbols, options_set_crash_on;
+
+/* `backstep run` and its words as a shell takes them; kept. */
+const char *options_command_line(struct run_options *o, int argc, char *const *argv);
 
 /* A further device; NULL: no slot is left. */
 struct device_option *options_add_device(struct run_options *o, const char *name,
@@ -113,6 +117,7 @@ bool options_settle_drives(struct run_options *o, struct error *err);
 bool options_settle_networks(struct run_options *o, struct error *err);
 /* The serial port and the consoles to their lines. */
 bool options_settle_lines(struct run_options *o, struct error *err);
+bool options_settle_recording(struct run_options *o, struct error *err);
 bool options_settle_rtc(struct run_options *o, struct error *err);
 /* All of these, and the slots. */
 bool options_settle_devices(struct run_options *o, struct error *err);

@@ -75,6 +75,48 @@ Test(commands, goto_positions)
     cr_assert_eq(after("got 8"), 8);
 }
 
+Test(commands, bookmarks)
+{
+    assert_says("bookmarks", "there are no bookmarks");
+    guest_seek(&guest, 5000);
+    cr_assert_str_empty(say("bookmark early  the first words"));
+    guest_seek(&guest, 9000);
+    cr_assert_str_empty(say("bookmark late"));
+    cr_assert_str_eq(say("bookmarks"), "               5,000  early: the first words\n"
+                                       "               9,000  late\n");
+    cr_assert_str_eq(say("bookmark"), say("bookmarks"));
+    cr_assert_eq(after("goto early"), 5000);
+    assert_says("when", "bookmark early: the first words\n");
+    cr_assert_eq(after("g late"), 9000);
+    guest_seek(&guest, 6000);
+    cr_assert_str_empty(say("b early"));
+    assert_says("bookmarks", "               6,000  early\n");
+    cr_assert_str_empty(say("bookmark -d early"));
+    assert_says("bookmark -d early", "there is no bookmark `early`");
+    assert_says("bookmark -d", "needs a name");
+    assert_says("goto early", "is no position");
+    static const char *const bad[] = {"5",
+                                      "-x",
+                                      "start",
+                                      "end",
+                                      "a/b",
+                                      "a12345678901234567890123456789012345678901234567890123456789"
+                                      "0123456789"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "bookmark %s", bad[i]);
+        assert_says(line, "is no name for a bookmark");
+    }
+}
+
+Test(commands, recordings)
+{
+    assert_says("info recording", "nothing is written to a file");
+    assert_says("save /tmp/x.bsr", "no recording can be written");
+    assert_says("save", "needs an argument: save FILE");
+    cr_assert_null(strstr(say("when"), "record"));
+}
+
 Test(commands, goto_refuses)
 {
     static const char *const outside[] = {"goto 1000001", "goto +1", "goto -1000001", "goto 1e19",
@@ -84,7 +126,7 @@ Test(commands, goto_refuses)
     static const char *const bad[] = {"goto nowhere", "goto 101%", "goto %",  "goto 1e1%",
                                       "goto -",       "goto 1.5",  "goto 5 6"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_says(bad[i], "is no position: N, start, end, +N, -N or N%\n");
+        assert_says(bad[i], "is no position: N, start, end, +N, -N, N% or a bookmark\n");
     assert_says("goto", "needs an argument: goto POSITION");
     cr_assert_eq(timeline_position(guest.timeline), TIP, "and nothing has moved");
 }

@@ -63,6 +63,37 @@ Test(options, recording)
     cr_assert_eq(p.o.machine.shift, 7);
 }
 
+Test(options, a_recording_in_a_file)
+{
+    parse_good(&p, "-o run.bsr --keep 64M --symbols a.elf --symbols b.elf");
+    cr_assert_str_eq(p.o.output, "run.bsr");
+    cr_assert_eq(p.o.keep_bytes, 64u << 20);
+    cr_assert_eq(p.o.keep_ns, 0);
+    cr_assert_eq(p.o.symbol_files, 2);
+    cr_assert_str_eq(p.o.symbols[1], "b.elf");
+    cr_assert_str_eq(p.o.command,
+                     "backstep run -o run.bsr --keep 64M --symbols a.elf --symbols b.elf");
+    static const struct {
+        const char *line;
+        uint64_t ns;
+    } time[] = {
+        {"--keep 30s", 30000000000}, {"--keep 10min", 600000000000}, {"--keep 2h", 7200000000000}};
+    for (size_t i = 0; i < sizeof time / sizeof *time; i++) {
+        parse_good(&p, time[i].line);
+        cr_assert_eq(p.o.keep_ns, time[i].ns);
+        cr_assert_eq(p.o.keep_bytes, 0);
+    }
+}
+
+Test(options, the_command_line_as_a_shell_takes_it)
+{
+    char run[] = "-append", words[] = "it's $1", m[] = "-m", size[] = "64M";
+    char *argv[] = {run, words, m, size, run, words + 7};
+    options_fini(&p.o);
+    cr_assert_not(options_parse(&p.o, 6, argv, &p.err));
+    cr_assert_str_eq(p.o.command, "backstep run -append 'it'\\''s $1' -m 64M -append ''");
+}
+
 Test(options, places)
 {
     static const struct {
@@ -103,6 +134,13 @@ Test(options, bad_lines)
     static const struct {
         const char *line, *what, *way_out;
     } bad[] = {
+        {"-o a -o b", "-o", "twice"},
+        {"--output _", "-output", "empty"},
+        {"-o a --keep 1M", "1M", "16M or more"},
+        {"--keep 64M", "--keep", "-o FILE"},
+        {"-o a --keep 64", "64", "64M or 2G"},
+        {"-o a --keep 0s", "0s", "10min"},
+        {"-o a --keep 99999999999h", "99999999999h", "10min"},
         {"-kernal x", "-kernal", "did you mean -kernel?"},
         {"--machin virt", "--machin", "did you mean -machine?"},
         {"-smpp 2", "-smpp", "-smp"},

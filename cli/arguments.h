@@ -1,0 +1,40 @@
+/* Command lines of the commands that work on recordings: files, and options with one dash or two.
+ */
+#ifndef CLI_ARGUMENTS_H
+#define CLI_ARGUMENTS_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <stddef.h>
+
+struct argument {
+    const char *name;     /* without dashes */
+    const char *alias;    /* NULL: none */
+    const char *argument; /* as help shows it; NULL: takes none */
+    const char *help;
+    const char **value; /* where the argument goes; NULL for a flag */
+    bool *flag;         /* set when the option is given; may be NULL beside a value */
+};
+
+struct arguments {
+    const char *command; /* "replay" */
+    const char *usage;   /* "FILE [OPTION]..." */
+    const char *text;    /* what it does, lines */
+    const struct argument *table;
+    size_t count;
+};
+
+enum arguments_result { ARGUMENTS_GOOD, ARGUMENTS_BAD, ARGUMENTS_HELP };
+
+/* Parse argv[1..argc) as main has it: one file, which is needed, and options. HELP: it was asked
+ * for and is on stdout. BAD: *err names the word and the way out. */
+enum arguments_result arguments_parse(const struct arguments *a, int argc, char *const *argv,
+                                      const char **file, struct error *err);
+
+/* Text that may be anybody's, for a terminal: control characters become '?'. */
+void append_plain(struct buffer *out, const char *text);
+/* "backstep: MESSAGE" on stderr, plain; returns `status`. */
+int command_failed(int status, const struct error *err);
+
+#endif

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""`backstep report` of bare-metal runs: it names the function to blame, says what is missing, and its HTML is one
+sound file."""
+
+import html.parser
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = os.environ["BACKSTEP"]
+GUESTS = pathlib.Path(os.environ["BACKSTEP_BUILD"], "guests")
+TIMEOUT = 60
+VOID = {"meta", "br"}
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False)
+
+
+class Elements(html.parser.HTMLParser):
+    """The elements' names, and what is wrong with their nesting."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.names, self.problems, self.text = [], set(), [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.problems += [f"{tag} {name}" for name, _ in attrs
+                          if name in ("src", "href") or name.startswith("on")]
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"/{tag}")
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+class Report(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="report-")
+        cls.failing = cls.record("failing", GUESTS / "failing.elf", 37)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def record(cls, name, image, status, *arguments):
+        path = os.path.join(cls.folder.name, f"{name}.bsr")
+        result = run("run", "-bios", "none", "-m", "64M", "-serial", "null", "-kernel", str(image), "-o", path,
+                     *arguments)
+        assert result.returncode == status, result
+        return path
+
+    def report(self, *arguments):
+        result = run("report", *arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def test_failing_test(self):
+        text = self.report(self.failing)
+        self.assertIn("the guest ended the run with code 37", text)
+        self.assertRegex(text, r"culprit +test_main \(tests/guests/failing\.S:11\)")
+        # The comparison that failed, and where its two sides are from.
+        self.assertRegex(text, r"(?s)beq a0, t6.*a0 = 0x1\n.*failing\.S:8.*t6 = 0x2\n.*failing\.S:11")
+        self.assertIn("the guest has printed nothing", text)
+        self.assertIn(f"backstep replay {self.failing} --at 44", text)
+
+    def test_lines_fit(self):
+        for line in self.report(self.failing).splitlines():
+            if not line.startswith(("command", "recording")) and self.folder.name not in line:
+                self.assertLessEqual(len(line), 100, line)
+
+    def test_html(self):
+        path = pathlib.Path(self.folder.name, "out.html")
+        for _ in range(2):  # over an old one, too
+            text = self.report(self.failing, "--html", str(path))
+        page = path.read_text(encoding="utf-8")
+        elements = Elements()
+        elements.feed(page)
+        elements.close()
+        self.assertEqual((elements.problems, elements.open), ([], []))
+        self.assertNotIn("script", elements.names)
+        self.assertNotRegex(page, r"https?:|url\(|@import")
+        shown = "".join(elements.text)
+        for line in text.splitlines():
+            if line.strip() and not line.startswith(("--", "==")):
+                self.assertIn(line, shown)
+        self.assertEqual(os.listdir(self.folder.name).count("out.html"), 1)
+        self.assertEqual([name for name in os.listdir(self.folder.name) if "out.html." in name], [])
+
+    def test_html_cannot_be_written(self):
+        result = run("report", self.failing, "--html", "/nowhere/at/all.html")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("/nowhere/at", result.stderr)
+
+    def test_without_symbols(self):
+        stripped = os.path.join(self.folder.name, "stripped.elf")
+        data = bytearray((GUESTS / "failing.elf").read_bytes())
+        data[40:48] = bytes(8)  # e_shoff
+        data[58:64] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
+        pathlib.Path(stripped).write_bytes(data)
+        # tohost is a symbol: without it the guest does not end by itself.
+        path = self.record("stripped", stripped, 0, "--stop-at", "5000")
+        text = self.report(path)
+        self.assertIn("give the guest's ELF file with `--symbols FILE`", text)
+        self.assertNotIn("test_main", text)
+        text = self.report(path, "--symbols", str(GUESTS / "failing.elf"))
+        self.assertIn("fail+0x", text)
+        self.assertNotIn("--symbols FILE", text)
+
+    def test_position(self):
+        text = self.report(self.failing, "--at", "10")
+        self.assertIn("as it was at position 10, before the end", text)
+        self.assertNotIn("culprit", text)
+        self.assertIn("machine mode, at _start+", text)
+
+    def test_bad_command_lines(self):
+        for arguments, expected in (
+                ([], "which recording"), (["nowhere.bsr"], "nowhere.bsr"), ([__file__], os.path.basename(__file__)),
+                ([self.failing, "--html"], "--html needs"), ([self.failing, "--colour"], "no option `--colour`"),
+                ([self.failing, self.failing], "one recording"),
+                ([self.failing, "--symbols", __file__], "not an ELF file"),
+                ([self.failing, "--at", "soon"], "soon")):
+            result = run("report", *arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn(expected, result.stderr)
+            self.assertEqual(result.stdout, "")
+            self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn("usage: backstep report", run("report", "--help").stdout)
+
+
+if __name__ == "__main__":
+    if not (GUESTS / "failing.elf").exists():
+        print("the guest is not built: skipped")
+        sys.exit(77)
+    unittest.main(verbosity=2)
