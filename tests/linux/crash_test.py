@@ -57,6 +57,24 @@ class Crash(unittest.TestCase):
         self.assertRegex(report, r"culprit +sysrq_handle_crash")
         self.assertRegex(report, r"reason +panic")
         self.assertIn("---[ end Kernel panic", report)
+        self.check_core(recording, report, harts)
+
+    def check_core(self, recording, report, harts):
+        """gdb shows the same functions in the core of the end as the report does, for each hart."""
+        core = recording + ".core"
+        for hart in range(harts):
+            self.command("export", recording, "--core", core, "--hart", str(hart))
+            part = re.split(rf"(?m)^-- hart {hart}(?:,[^\n]*)? -+$", report)[1].split("\n-- ")[0]
+            wanted = re.findall(r"(?m)^ *#\d+ +[0-9a-f]{16}  (\w+)", part.split("-- from user mode")[0])
+            shown = subprocess.run(
+                [linux_guest.gdb_session.GDB, "-batch", "-nx", "-ex", "set osabi none", "-ex",
+                 f"file {self.symbols}", "-ex", f"core {core}", "-ex", "backtrace 60"],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=linux_guest.GUARD, check=False).stdout
+            shown = shown[shown.rindex("#0 "):]  # the core is announced with it too
+            found = re.findall(r"(?m)^#\d+ +(?:0x[0-9a-f]+ in )?(\w+) \(", shown)
+            self.assertGreater(len(found), 2, shown)
+            # gdb knows no frames behind an exception's entry, and may go on behind the last one.
+            self.assertEqual(found[:len(wanted)], wanted[:len(found)], shown)
 
     def test_with_a_debugger(self):
         """The machine stops there, and goes back from there."""
@@ -96,5 +114,5 @@ class Crash(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    linux_guest.end_to_end.need(linux_guest.end_to_end.OPENSBI)
+    linux_guest.end_to_end.need(linux_guest.end_to_end.OPENSBI, linux_guest.gdb_session.GDB)
     linux_guest.end_to_end.main()

@@ -21,7 +21,8 @@ import programs  # noqa: E402
 import riscv_encode as riscv  # noqa: E402
 
 PROGRAM = os.environ["BACKSTEP"]
-FAILING = str(pathlib.Path(os.environ["BACKSTEP_BUILD"]) / "guests" / "failing.elf")
+GUESTS = pathlib.Path(os.environ["BACKSTEP_BUILD"]) / "guests"
+FAILING, SEMIHOSTING = str(GUESTS / "failing.elf"), str(GUESTS / "semihosting.elf")
 TIMEOUT = 60
 FIRED = 3
 SIGABRT = 6
@@ -169,6 +170,13 @@ class Crash(unittest.TestCase):
         self.run_guest(ending(0x3333 | 300 << 16), record=True, status=300 & 255)
         self.recorded("test-fail", "the guest ended the run with code 300 at position 10")
 
+    def test_failing_semihosting_call(self):
+        command = [PROGRAM, "run", *self.arguments(SEMIHOSTING, record=True), "-semihosting", "-append",
+                   "sand loud"]
+        done = subprocess.run(command, input=b"q", capture_output=True, timeout=TIMEOUT, check=False)
+        self.assertEqual(done.returncode, 42, done.stderr)
+        self.assertEqual(self.info()["reason"], "test-fail")
+
     def test_power_off_is_no_failure(self):
         self.run_guest(ending(POWER_OFF), record=True, status=0)
         self.assertEqual([mark["name"] for mark in self.info()["bookmarks"]], [])
@@ -217,7 +225,11 @@ class Crash(unittest.TestCase):
 
     def test_symbol_of_another_file(self):
         raw = self.folder / "failing.raw"
-        subprocess.run(["riscv64-unknown-elf-objcopy", "-O", "binary", FAILING, str(raw)], check=True)
+        data = pathlib.Path(FAILING).read_bytes()
+        headers, = struct.unpack_from("<Q", data, 32)
+        rows = [struct.unpack_from("<IIQQQQ", data, headers + 56 * i) for i in range(data[56])]
+        offset, size = next((row[2], row[5]) for row in rows if row[0] == 1)  # the code
+        raw.write_bytes(data[offset:offset + size])
         self.run_guest(str(raw), "symbol:fail", more=["--symbols", FAILING])
         result = self.run_guest(str(raw), "symbol:fail", status=2)
         self.assertIn("--symbols FILE", result.stderr)

@@ -5,6 +5,7 @@ sound file."""
 import html.parser
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import unittest
 
 PROGRAM = os.environ["BACKSTEP"]
 GUESTS = pathlib.Path(os.environ["BACKSTEP_BUILD"], "guests")
+GDB = "gdb-multiarch"
 TIMEOUT = 60
 VOID = {"meta", "br"}
 
@@ -66,6 +68,16 @@ class Report(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
 
+    def test_core(self):
+        """gdb opens the core of the moment that the report is about, and shows the same place."""
+        core = self.failing + ".core"
+        result = run("export", self.failing, "--at", "44", "--core", core)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        shown = subprocess.run([GDB, "-batch", "-nx", str(GUESTS / "failing.elf"), core, "-ex", "backtrace 1"],
+                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+        self.assertRegex(shown, r"(?m)^#0 +(0x[0-9a-f]+ in )?test_main \(\) at tests/guests/failing\.S:11")
+        self.assertRegex(self.report(self.failing, "--at", "44"), r"#0 +[0-9a-f]+  test_main.*failing\.S:11")
+
     def test_failing_test(self):
         text = self.report(self.failing)
         self.assertIn("the guest ended the run with code 37", text)
@@ -103,6 +115,14 @@ class Report(unittest.TestCase):
         self.assertEqual(result.returncode, 2)
         self.assertIn("/nowhere/at", result.stderr)
 
+    def test_html_over_the_recording(self):
+        before = pathlib.Path(self.failing).read_bytes()
+        result = run("report", self.failing, "--html", self.failing)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("in use", result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(pathlib.Path(self.failing).read_bytes(), before)
+
     def test_without_symbols(self):
         stripped = os.path.join(self.folder.name, "stripped.elf")
         data = bytearray((GUESTS / "failing.elf").read_bytes())
@@ -126,9 +146,11 @@ class Report(unittest.TestCase):
 
     def test_bad_command_lines(self):
         for arguments, expected in (
-                ([], "which recording"), (["nowhere.bsr"], "nowhere.bsr"), ([__file__], os.path.basename(__file__)),
-                ([self.failing, "--html"], "--html needs"), ([self.failing, "--colour"], "no option `--colour`"),
-                ([self.failing, self.failing], "one recording"),
+                ([], "a recording is missing"), (["nowhere.bsr"], "nowhere.bsr"), ([__file__], os.path.basename(__file__)),
+                ([self.failing, "--html"], "--html needs"), ([self.failing, "--colour"], "unknown option --colour"),
+                ([self.failing, self.failing], "one file"), ([self.failing, "--html", ""], "--html needs"),
+                ([self.failing, "--at", "1", "--at", "2"], "given twice"),
+                ([self.failing, *["--symbols", __file__] * 17], "at most 16 times"),
                 ([self.failing, "--symbols", __file__], "not an ELF file"),
                 ([self.failing, "--at", "soon"], "soon")):
             result = run("report", *arguments)
@@ -142,5 +164,8 @@ class Report(unittest.TestCase):
 if __name__ == "__main__":
     if not (GUESTS / "failing.elf").exists():
         print("the guest is not built: skipped")
+        sys.exit(77)
+    if not shutil.which(GDB):
+        print(f"no {GDB}: skipped")
         sys.exit(77)
     unittest.main(verbosity=2)
