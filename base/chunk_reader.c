@@ -24,6 +24,7 @@ struct chunk_reader {
     size_t count, capacity;
     bool header_damaged, complete;
     struct buffer stored; /* of the chunk that is being loaded */
+    z_stream inflate;
     struct buffer damage; /* a string; empty: none */
 };
 
@@ -68,11 +69,16 @@ static bool trailer_at(const struct chunk_reader *r, uint64_t offset, struct chu
 }
 
 /* The CRC of `stored` is right already. */
-static bool unpack(const struct chunk_header *h, const uint8_t *stored, uint8_t *out)
+static bool unpack(struct chunk_reader *r, const struct chunk_header *h, const uint8_t *stored,
+                   uint8_t *out)
 {
-    uLongf size = h->size;
-    uLong taken = h->stored;
-    return uncompress2(out, &size, stored, &taken) == Z_OK && size == h->size && taken == h->stored;
+    z_stream *z = &r->inflate;
+    inflateReset(z);
+    z->next_in = (uint8_t *)(uintptr_t)stored;
+    z->avail_in = h->stored;
+    z->next_out = out;
+    z->avail_out = h->size;
+    return inflate(z, Z_FINISH) == Z_STREAM_END && !z->avail_in && !z->avail_out;
 }
 
 static bool load_failed(const struct chunk_reader *r, uint64_t offset, const struct chunk_header *h,
@@ -103,7 +109,7 @@ static bool load(struct chunk_reader *r, uint64_t offset, const struct chunk_hea
         good = load_failed(r, offset, h, ERROR_IO, why(errno), err);
     else if (chunk_crc(bytes, h->stored) != h->crc)
         good = load_failed(r, offset, h, ERROR_FORMAT, "it is damaged", err);
-    else if (!raw && !unpack(h, bytes, buffer_extend(out, h->size)))
+    else if (!raw && !unpack(r, h, bytes, buffer_extend(out, h->size)))
         good = load_failed(r, offset, h, ERROR_FORMAT, "it does not decompress", err);
     if (!good)
         out->size = before;
@@ -457,6 +463,10 @@ struct chunk_reader *chunk_reader_open(const char *path, struct error *err)
     struct chunk_reader *r = mem_new(1, sizeof *r);
     r->path = strdup(path);
     check(r->path, "out of memory for a path");
+    /* zlib's own checksum is not looked at: there is the chunk's. */
+    int status = inflateInit(&r->inflate);
+    check(status == Z_OK && inflateValidate(&r->inflate, 0) == Z_OK, "zlib does not start: %d",
+          status);
     if (open_file(r, err) && check_header(r, err) && read_table(r, err))
         return r;
     chunk_reader_free(r);
@@ -467,6 +477,7 @@ void chunk_reader_free(struct chunk_reader *r)
 {
     if (r->fd >= 0)
         close(r->fd);
+    inflateEnd(&r->inflate);
     buffer_fini(&r->stored);
     buffer_fini(&r->damage);
     free(r->chunk);

@@ -1,7 +1,10 @@
 #include "base/log.h"
 
+#include "base/plain_text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static void write_to_stderr(void *ctx, enum log_level level, const char *line)
 {
@@ -28,5 +31,6 @@ void log_line(enum log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    plain_text_clean(line, strlen(line), true);
     current.sink(current.ctx, level, line);
 }

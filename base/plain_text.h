@@ -17,4 +17,11 @@ struct plain_text {
 /* Bytes may come one by one, in any division. */
 void plain_text_add(struct plain_text *p, uint8_t byte);
 
+/* Size of the UTF-8 character at `s`, of `left` bytes, at least one, that anybody may be shown; 0:
+ * there is none. Control characters are not shown, nor marks that turn the direction of text. */
+size_t plain_text_character(const uint8_t *s, size_t left);
+/* In place: '?' for each byte that belongs to no such character. `lines`: but for newlines and
+ * tabs. */
+void plain_text_clean(void *text, size_t size, bool lines);
+
 #endif

@@ -88,7 +88,7 @@ static bool load_chunk(struct checkpoint_source *src, uint32_t number, uint32_t 
         return error_set(err, ERROR_FORMAT, "chunk %u is not of the kind %.4s", number,
                          (const char *)&kind);
     buffer_clear(out);
-    return chunk_reader_load(src->in, chunk, out, err) || error_prefix(err, "chunk %u", number);
+    return chunk_reader_load(src->in, chunk, out, err);
 }
 
 /* A CKPT chunk in parts that lie in `chunk`. */

@@ -14,6 +14,9 @@ enum {
     WORK_PER_LOOK = 256 /* what looking at a page counts as */
 };
 
+/* Contents in a PAGE chunk. Who reads one of them decompresses all, so fewer than there may be. */
+enum { SLOTS = 64 };
+
 /* Runs told since the last full map, beyond as many as that has, before there is another. */
 enum { RUNS_SPARED = 256 };
 
@@ -55,7 +58,7 @@ struct checkpoint_writer {
     struct {
         uint64_t page;
         unsigned tree;
-    } slot[PAGES_IN_CHUNK];
+    } slot[SLOTS];
     unsigned slots;
     struct page_run run; /* may still grow; count 0: none */
     struct buffer runs, maps;
@@ -196,7 +199,7 @@ static void add_content(struct checkpoint_writer *w, unsigned tree, uint64_t pag
     buffer_append(&w->contents, pageroot_page(w->now[tree], page), RAM_PAGE_SIZE);
     w->slot[w->slots].tree = tree;
     w->slot[w->slots++].page = page;
-    if (w->slots == PAGES_IN_CHUNK)
+    if (w->slots == SLOTS)
         queue_contents(w);
 }
 

@@ -11,10 +11,13 @@
 
 static bool name_possible(const char *name)
 {
+    static const char *const taken[] = {"start", "begin", "end", "tip"};
     bool good = isalpha((unsigned char)*name) && strlen(name) < BOOKMARK_NAME;
     for (const char *c = name; good && *c; c++)
         good = isalnum((unsigned char)*c) || strchr("-_.", *c);
-    return good && strcmp(name, "start") != 0 && strcmp(name, "end") != 0;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        good &= strcmp(name, taken[i]) != 0;
+    return good;
 }
 
 bool timeline_bookmark_remove(struct timeline *tl, const char *name)
@@ -50,7 +53,7 @@ bool timeline_bookmark_at(struct timeline *tl, uint64_t position, const char *na
     if (!name_possible(name))
         return error_set(err, ERROR_USAGE,
                          "`%.80s` is no name for a bookmark: a letter, then at most %d letters, "
-                         "digits, `-`, `_`, `.`; start and end are taken",
+                         "digits, `-`, `_`, `.`; start, begin, end and tip are taken",
                          name, BOOKMARK_NAME - 2);
     if (position < timeline_begin(tl) || position > timeline_tip(tl))
         return error_set(err, ERROR_RANGE, "position %" PRIu64 " is not in this history", position);

@@ -71,12 +71,19 @@ static void insert(struct history *h, size_t at, struct entry entry)
     h->bytes += entry_bytes(&entry);
 }
 
-static void set_summary(struct history *h, struct entry *e, struct summary *summary)
+static void replace_summary(struct history *h, struct entry *e, struct summary *summary)
 {
     h->bytes -= entry_bytes(e);
     summary_free(e->summary);
     e->summary = summary;
     h->bytes += entry_bytes(e);
+}
+
+/* Whatever the recording says of its interval. */
+static void set_summary(struct history *h, struct entry *e, struct summary *summary)
+{
+    replace_summary(h, e, summary);
+    e->stored_summary = CHUNK_NONE;
 }
 
 static bool is_loaded_copy(const struct entry *e)
@@ -285,8 +292,9 @@ static void describe_divergence(struct timeline *tl, const struct mark *mark, co
         snapshots_diff(&tl->snapshots, recorded->checkpoint, 8, &lines);
     error_set(&tl->diverged, ERROR_DIVERGED,
               "the replay diverged between positions %" PRIu64 " and %" PRIu64
-              ": %s differs from the recording\n%s",
-              from, mark->position, component, buffer_text(&lines));
+              ": %s differs from the recording%s%.*s",
+              from, mark->position, component, lines.size ? "\n" : "",
+              lines.size ? (int)lines.size - 1 : 0, buffer_text(&lines));
     buffer_fini(&lines);
 }
 
@@ -367,9 +375,10 @@ const struct summary *history_summary(struct timeline *tl, const struct entry *e
         return e->summary;
     struct buffer b = recording_load_chunk(tl->opened.recording, e->stored_summary);
     struct unpack u = {b.data, b.size, false};
-    set_summary(h, e, b.size ? summary_unpack(&u) : NULL);
+    replace_summary(h, e, b.size ? summary_unpack(&u) : NULL);
     buffer_fini(&b);
-    e->stored_summary = CHUNK_NONE;
+    if (!e->summary)
+        e->stored_summary = CHUNK_NONE;
     return e->summary;
 }
 
@@ -418,10 +427,8 @@ const struct entry *history_restore(struct timeline *tl, uint64_t n, struct erro
             break;
         log_line(LOG_WARN, "%s: replaying from an earlier checkpoint", err->message);
         struct entry *before = automatic_before(h, i - 1);
-        if (!e->born) {
+        if (!e->born)
             set_summary(h, before, NULL);
-            before->stored_summary = CHUNK_NONE;
-        }
         erase(tl, i);
     }
     return NULL;
@@ -560,12 +567,26 @@ static bool unload_one(struct timeline *tl)
     return farthest;
 }
 
+/* All summaries that can be read again. False: there are none. */
+static bool unload_summaries(struct history *h)
+{
+    bool any = false;
+    for (size_t i = 0; i < h->entries; i++) {
+        struct entry *e = &h->entry[i];
+        if (!e->summary || e->stored_summary == CHUNK_NONE)
+            continue;
+        replace_summary(h, e, NULL);
+        any = true;
+    }
+    return any;
+}
+
 /* The approach checkpoints of late are worth more than sparse history, because they make steps back
  * quick: the last of them go only for memory. False: nothing may go. */
 static bool drop_one(struct timeline *tl, bool for_memory)
 {
     struct history *h = &tl->history;
-    if (unload_one(tl))
+    if (unload_one(tl) || unload_summaries(h))
         return true;
     if (h->approach > APPROACH_LEAST)
         drop_approach(tl);

@@ -41,7 +41,7 @@ struct history {
     uint64_t marks_forgotten; /* before mark[0] */
     size_t loaded;            /* entries that are stored too, and in memory */
     size_t bytes;             /* of checkpoints and summaries, without frames */
-    bool torn;                /* the open interval was left and entered again: no summary of it */
+    bool torn;                /* the open interval was entered behind its beginning: no summary */
     uint64_t thinned;         /* looks at the budget so far */
     uint64_t born;            /* approach checkpoints made so far */
     uint64_t cost_ns;         /* processor time run since the newest automatic checkpoint */
@@ -128,6 +128,7 @@ struct recorded {
     struct recording_writer *next;   /* a flight recorder's next file, which is catching up */
     uint64_t base_bytes;             /* of the file when it took the place of the one before */
     bool failed;                     /* it was said that writing has failed */
+    bool unbounded;                  /* that the file cannot be shortened */
     bool tight;                      /* it was said that the file may hardly hold anything */
     char *reason, *verdict;          /* why the run is over; NULL: not said */
 };
@@ -198,7 +199,7 @@ bool history_load(struct timeline *tl, const struct entry *entry, struct error *
 /* Restore the newest entry at or before position n that can be had; damaged ones are forgotten,
  * with a line each. NULL: there is none. */
 const struct entry *history_restore(struct timeline *tl, uint64_t n, struct error *err);
-/* The entry's summary, from the recording if need be; NULL: not known. */
+/* The entry's summary, from the recording if need be; good until history_thin. NULL: not known. */
 const struct summary *history_summary(struct timeline *tl, const struct entry *entry);
 /* Opening: an automatic entry of the recording, behind all others. */
 void history_add_stored(struct timeline *tl, const struct entry *entry);

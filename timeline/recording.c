@@ -108,7 +108,8 @@ bool timeline_record(struct timeline *tl, const struct recording_options *option
         return false;
     r->options = *options;
     r->path = strdup(options->path);
-    r->failed = false;
+    r->base_bytes = 0;
+    r->failed = r->unbounded = r->tight = false;
     return true;
 }
 
@@ -202,6 +203,16 @@ static bool too_long(const struct timeline *tl)
     return now - begin > kept + kept / 2;
 }
 
+/* Nor would the next attempt succeed. */
+static void give_up_shortening(struct recorded *r, const char *why)
+{
+    r->unbounded = true;
+    log_line(LOG_WARN, "the recording is no longer shortened: %s", why);
+    if (r->next)
+        recording_writer_abandon(r->next);
+    r->next = NULL;
+}
+
 static void begin_next(struct timeline *tl)
 {
     struct recorded *r = &tl->recorded;
@@ -213,10 +224,8 @@ static void begin_next(struct timeline *tl)
     char *name = with_suffix(r->path, ".incomplete.next");
     unlink(name);
     r->next = recording_writer_new(tl, name, &r->options, &extent, &err);
-    if (!r->next && !r->failed) {
-        r->failed = true;
-        log_line(LOG_WARN, "the recording cannot be shortened: %s", err.message);
-    }
+    if (!r->next)
+        give_up_shortening(r, err.message);
     free(name);
 }
 
@@ -225,16 +234,21 @@ static void switch_files(struct timeline *tl)
 {
     struct recorded *r = &tl->recorded;
     char *name = with_suffix(r->path, ".incomplete");
-    if (rename(recording_writer_path(r->next), name) == 0)
-        recording_writer_renamed(r->next, name);
+    if (rename(recording_writer_path(r->next), name) != 0) {
+        give_up_shortening(r, strerror(errno));
+        free(name);
+        return;
+    }
+    recording_writer_renamed(r->next, name);
     recording_writer_abandon(r->writer);
     r->writer = r->next;
     r->next = NULL;
     r->base_bytes = timeline_record_bytes(tl);
     if (r->options.keep_bytes && r->base_bytes > r->options.keep_bytes / 8 * 7 && !r->tight) {
         r->tight = true;
-        log_line(LOG_WARN, "--keep: images and the present state alone take %" PRIu64
-                           " MiB of the file: there is hardly room for history",
+        log_line(LOG_WARN,
+                 "--keep: images and the present state alone take %" PRIu64
+                 " MiB of the file: there is hardly room for history",
                  r->base_bytes >> 20);
     }
     free(name);
@@ -246,10 +260,9 @@ static void follow_next(struct timeline *tl)
     struct recorded *r = &tl->recorded;
     flush_if_due(r->next, false);
     advance(r->next);
-    if (chunk_writer_failure(recording_writer_chunks(r->next))) {
-        recording_writer_abandon(r->next);
-        r->next = NULL;
-        r->options.keep_bytes = 0; /* nor would the next attempt succeed */
+    const char *failure = chunk_writer_failure(recording_writer_chunks(r->next));
+    if (failure) {
+        give_up_shortening(r, failure);
     } else if (recording_writer_caught_up(r->next) && recording_writer_flushed(r->next) &&
                !chunk_writer_waiting(recording_writer_chunks(r->next))) {
         switch_files(tl);
@@ -284,7 +297,7 @@ void recording_follow(struct timeline *tl, bool rests)
     say_failure(r);
     flush_if_due(r->writer, rests);
     advance(r->writer);
-    if (!r->next && (r->options.keep_bytes || tl->options.keep_ns) && !r->failed && too_long(tl))
+    if (!r->next && !r->failed && !r->unbounded && too_long(tl))
         begin_next(tl);
     if (r->next)
         follow_next(tl);
@@ -295,7 +308,9 @@ static bool next_is_late(struct timeline *tl)
 {
     struct recorded *r = &tl->recorded;
     uint64_t most = r->options.keep_bytes;
-    if (!r->next || !most || timeline_record_bytes(tl) < most - most / 16)
+    struct chunk_writer *chunks = recording_writer_chunks(r->writer);
+    if (!r->next || !most ||
+        chunk_writer_bytes(chunks) + chunk_writer_waiting(chunks) < most - most / 8)
         return false;
     chunk_writer_wait(recording_writer_chunks(r->next), 1000000);
     follow_next(tl);
@@ -352,7 +367,8 @@ static struct entry take_here(struct timeline *tl)
 static bool go_to(struct timeline *tl, uint64_t position, struct error *err)
 {
     struct stop stop;
-    if (timeline_position(tl) == position && (tl->live || position != tl->tip))
+    if (timeline_position(tl) == position && (tl->live || position != tl->tip) &&
+        !tl->diverged.code)
         return true;
     timeline_seek(tl, position);
     timeline_finish(tl, &stop);
@@ -387,6 +403,7 @@ bool timeline_save(struct timeline *tl, const char *path, const struct recording
     const struct recording_options options = {.path = path, .content = content};
     uint64_t here = timeline_position(tl);
     bool was_live = tl->live;
+    struct reported reported = tl->reported;
     if (tl->live)
         history_take(tl);
     from = from < timeline_begin(tl) ? timeline_begin(tl) : from > tl->tip ? tl->tip : from;
@@ -395,6 +412,7 @@ bool timeline_save(struct timeline *tl, const char *path, const struct recording
     struct error back = ERROR_INIT;
     if (!go_to(tl, was_live ? tl->tip : here, &back))
         log_line(LOG_WARN, "%s", back.message);
+    tl->reported = reported;
     return ok;
 }
 

@@ -96,10 +96,10 @@ bool recording_blob(struct recording *r, const char *name, uint8_t **bytes, size
  * is logged. */
 struct disk_host recording_disks(struct recording *r, const struct disk_host *images);
 
-/* The timeline as it was recorded, at its tip, live: it may run on. `m` was made as the recorded
- * machine was and is at position 0. `recording` outlives it. NULL: machine and recording do not
- * fit, or the file is too damaged. Cost: reading one checkpoint, and replaying from it when the
- * file was not closed. */
+/* The timeline as it was recorded, at its tip (or see timeline_options), where it may run on. `m`
+ * was made as the recorded machine was and is at position 0. `recording` outlives it. NULL: machine
+ * and recording do not fit, or the file is too damaged. Cost: reading one checkpoint, and replaying
+ * from it when the file was not closed. */
 struct timeline *timeline_open(struct machine *m, const struct timeline_options *options,
                                struct recording *recording, struct error *err);
 

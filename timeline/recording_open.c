@@ -488,8 +488,25 @@ static bool add_events(struct timeline *tl, struct recording *r, struct error *e
 
 enum { MARK_BYTES = 48 };
 
+/* Checkpoints have digests too: those that come before the mark, from *next on; NULL: all that are
+ * left. */
+static void add_checkpoint_marks(struct timeline *tl, const struct recording *r, size_t *next,
+                                 const struct mark *mark)
+{
+    for (; *next < r->index.intervals; ++*next) {
+        const struct interval_row *row = &r->index.interval[*next];
+        bool same = mark && row->position == mark->position && row->log_index == mark->log_index;
+        if (mark && !same &&
+            (row->position > mark->position ||
+             (row->position == mark->position && row->log_index > mark->log_index)))
+            return;
+        if (!same)
+            history_add_mark(tl, &(struct mark){row->position, row->log_index, row->digest});
+    }
+}
+
 static bool add_mark_chunk(struct timeline *tl, struct recording *r, const struct run_row *row,
-                           struct error *err)
+                           size_t *next, struct error *err)
 {
     const struct chunk *chunk = chunk_reader_find(r->in, row->chunk);
     struct buffer b = {0};
@@ -502,23 +519,25 @@ static bool add_mark_chunk(struct timeline *tl, struct recording *r, const struc
         mark.position = unpack_u64(&u);
         mark.log_index = unpack_u64(&u);
         mark.digest = recording_unpack_digest(&u);
-        if (mark.position <= r->index.tip.position && mark.log_index <= r->index.tip.events)
+        if (mark.position <= r->index.tip.position && mark.log_index <= r->index.tip.events) {
+            add_checkpoint_marks(tl, r, next, &mark);
             history_add_mark(tl, &mark);
+        }
     }
     buffer_fini(&b);
     return ok;
 }
 
-/* Without digests a replay is not compared, but possible. */
+/* Without them a replay is compared at the checkpoints in the file, if at all. */
 static void add_marks(struct timeline *tl, struct recording *r)
 {
     const struct run_list *list = &r->index.marks;
     struct error err = ERROR_INIT;
+    size_t next = 0;
     for (size_t i = 0; i < list->count; i++)
-        if (!add_mark_chunk(tl, r, &list->row[i], &err)) {
-            note_damage(r, "some digests are missing: replays there are not compared");
-            return;
-        }
+        if (!add_mark_chunk(tl, r, &list->row[i], &next, &err))
+            note_damage(r, "some digests are missing: replays there are compared less often");
+    add_checkpoint_marks(tl, r, &next, NULL);
 }
 
 static bool add_reads(struct timeline *tl, struct recording *r, struct error *err)
@@ -543,13 +562,13 @@ static void set_interval(struct entry *entry, uint32_t chunk, const struct inter
 static void add_entries(struct timeline *tl, struct recording *r)
 {
     const struct recording_index *x = &r->index;
-    const struct interval_row *row = x->interval, *end = row + x->intervals;
+    const struct interval_row *row = x->interval, *end = row ? row + x->intervals : NULL;
     if (from_origin(x)) { /* the machine stands there already */
         struct entry entry = {.checkpoint = snapshots_take(&tl->snapshots), .stored = CHUNK_NONE};
         bool first = row < end && !row->position && !row->log_index;
-        set_interval(&entry, first ? row->checkpoint : CHUNK_NONE, row + first, end);
+        uint32_t chunk = first ? row++->checkpoint : CHUNK_NONE;
+        set_interval(&entry, chunk, row, end);
         history_add_stored(tl, &entry);
-        row += first;
     }
     for (; row < end; row++) {
         struct entry entry = {.checkpoint = checkpoint_new_stored(row->position, &row->digest),
@@ -561,7 +580,7 @@ static void add_entries(struct timeline *tl, struct recording *r)
     }
 }
 
-/* The newest parts, as many as a transcript keeps. */
+/* The newest parts, as many as a transcript keeps. Those behind the tip are printed anew. */
 static void add_parts(struct timeline *tl, struct recording *r)
 {
     const struct run_list *list = &r->index.parts;
@@ -571,13 +590,15 @@ static void add_parts(struct timeline *tl, struct recording *r)
         const struct chunk *chunk = chunk_reader_find(r->in, list->row[--first].chunk);
         bytes += chunk ? chunk->size : 0;
     }
-    for (size_t i = first; i < list->count; i++) {
+    const struct tip_row *tip = &r->index.tip;
+    for (size_t i = first; i < list->count && list->row[i].first < tip->parts; i++) {
         const struct run_row *row = &list->row[i];
+        uint64_t left = tip->parts - row->first, count = row->count < left ? row->count : left;
         const struct chunk *chunk = chunk_reader_find(r->in, row->chunk);
         struct buffer b = {0};
         struct error err = ERROR_INIT;
         if (!chunk || !chunk_reader_load(r->in, chunk, &b, &err) || b.size < RECORDING_RUN_HEAD ||
-            !transcript_unpack(tl->transcript, row->count, b.data + RECORDING_RUN_HEAD,
+            !transcript_unpack(tl->transcript, count, tip->position, b.data + RECORDING_RUN_HEAD,
                                b.size - RECORDING_RUN_HEAD))
             note_damage(r, "some of what the guest printed is missing");
         buffer_fini(&b);

@@ -25,7 +25,7 @@ struct recording_writer {
     struct buffer table;
     struct recording_extent extent;
     uint64_t begin; /* position */
-    uint64_t spacing_ns;
+    uint64_t spacing_ns, keep_bytes;
     uint64_t event, mark, read, part; /* what comes next, by the timeline's numbers */
     uint64_t first_mark, first_part;
     uint64_t book_changes;
@@ -36,6 +36,7 @@ struct recording_writer {
     bool lost;               /* an event cannot be had: what follows could not be replayed */
     bool flushing, to_disk;
     uint64_t flushed;
+    uint64_t vtime; /* of the last TIP */
 };
 
 /* ---- chunks ---- */
@@ -233,14 +234,31 @@ static uint64_t tip_vtime(const struct timeline *tl)
     return tl->live ? clock_vtime(&tl->m->clock) : history_newest(tl)->vtime;
 }
 
+/* Without answers given in idle time that nothing has ended yet: a seek to the tip does not get to
+ * them. */
+static uint64_t tip_events(const struct recording_writer *w)
+{
+    uint64_t n = w->event;
+    while (n > w->extent.begin.log_index) {
+        struct event last = log_get(w->tl->log, n - 1);
+        if (last.position != w->tl->tip || !event_is_answer(last.kind))
+            break;
+        n--;
+    }
+    return n;
+}
+
 static void emit_tip(struct recording_writer *w)
 {
     const struct timeline *tl = w->tl;
     bool ends = w->extent.end != POSITION_NONE;
+    uint64_t vtime = ends ? w->extent.end_vtime : tip_vtime(tl);
+    if (w->vtime < vtime) /* a machine that failed has less than it had */
+        w->vtime = vtime;
     struct tip_row row = {
         .position = ends ? w->extent.end : tl->tip,
-        .vtime = ends ? w->extent.end_vtime : tip_vtime(tl),
-        .events = w->event,
+        .vtime = w->vtime,
+        .events = ends ? w->event : tip_events(w),
         .marks = w->mark - w->first_mark,
         .reads = w->read,
         .parts = w->part - w->first_part,
@@ -272,67 +290,65 @@ static bool enough(const struct recording_writer *w, const struct entry *e, uint
     return steps ? e->checkpoint->position - w->row.position >= steps : cost >= w->spacing_ns;
 }
 
+/* The automatic entry that is at the row written last, or nearest before it. */
+static size_t row_index(const struct recording_writer *w)
+{
+    const struct history *h = &w->tl->history;
+    if (h->entry[0].checkpoint->position > w->row.position)
+        return 0;
+    size_t i = (size_t)(history_at(w->tl, w->row.position) - h->entry);
+    while (i && (h->entry[i].born || is_behind(&h->entry[i], &w->row)))
+        i--;
+    return i;
+}
+
 /* The next one that is due; `all`: the next one there is. `near`: not before this position. */
 static const struct entry *next_checkpoint(const struct recording_writer *w, bool all,
                                            uint64_t near)
 {
     const struct history *h = &w->tl->history;
     uint64_t cost = 0;
-    for (size_t i = 0; i < h->entries; i++) {
+    for (size_t i = row_index(w); i < h->entries; i++) {
         const struct entry *e = &h->entry[i];
         if (e->born || e->checkpoint->position > w->extent.end)
             continue;
-        if (!is_behind(e, &w->row))
-            cost = 0;
-        else if (all ? e->checkpoint->position >= near : enough(w, e, cost))
+        if (is_behind(e, &w->row) && (all ? e->checkpoint->position >= near : enough(w, e, cost)))
             return e;
         cost += e->cost_ns;
     }
     return NULL;
 }
 
-/* What was used between the row written last and `e`: the summaries of all entries from the one at
- * or before that row. */
-static void emit_summary(struct recording_writer *w, const struct entry *e)
+/* What was used between the row written last and `e`, and what that costs to replay: of all entries
+ * from the one at or before that row. Returns the summary's chunk. */
+static uint32_t emit_summary(struct recording_writer *w, const struct entry *e, uint64_t *cost)
 {
     const struct history *h = &w->tl->history;
     struct summary *all = NULL;
-    size_t i = h->entries;
     bool known = true;
-    while (i-- > 0 && known) {
+    *cost = 0;
+    for (size_t i = row_index(w); i < h->entries; i++) {
         const struct entry *x = &h->entry[i];
-        if (x->born || !is_behind(e, &(struct interval_row){.position = x->checkpoint->position,
-                                                            .log_index = x->log_index}))
+        if (x->born)
             continue;
-        const struct summary *one = history_summary(w->tl, x);
+        if (!is_behind(e, &(struct interval_row){.position = x->checkpoint->position,
+                                                 .log_index = x->log_index}))
+            break;
+        *cost += x->cost_ns;
+        const struct summary *one = known ? history_summary(w->tl, x) : NULL;
         known = one;
         struct summary *merged = known ? summary_merge(all, one) : NULL;
         summary_free(all);
         all = merged;
-        if (!is_behind(x, &w->row))
-            break;
     }
-    w->row.summary = CHUNK_NONE;
-    if (all) {
-        struct buffer b = {0};
-        summary_pack(all, &b);
-        w->row.summary = chunk_writer_add(w->out, CHUNK_SUMM, &b);
-        buffer_fini(&b);
-    }
+    if (!all)
+        return CHUNK_NONE;
+    struct buffer b = {0};
+    summary_pack(all, &b);
     summary_free(all);
-}
-
-static uint64_t cost_since(const struct recording_writer *w, const struct entry *e)
-{
-    const struct history *h = &w->tl->history;
-    uint64_t cost = 0;
-    for (size_t i = 0; i < h->entries; i++)
-        if (!h->entry[i].born &&
-            is_behind(e, &(struct interval_row){.position = h->entry[i].checkpoint->position,
-                                                .log_index = h->entry[i].log_index}))
-            cost =
-                is_behind(&h->entry[i], &w->row) ? cost + h->entry[i].cost_ns : h->entry[i].cost_ns;
-    return cost;
+    uint32_t number = chunk_writer_add(w->out, CHUNK_SUMM, &b);
+    buffer_fini(&b);
+    return number;
 }
 
 static bool begin_checkpoint(struct recording_writer *w, const struct entry *e)
@@ -345,19 +361,19 @@ static bool begin_checkpoint(struct recording_writer *w, const struct entry *e)
         w->row.checkpoint = CHUNK_NONE;
         return false;
     }
-    uint64_t cost = w->begun ? cost_since(w, e) : 0;
+    uint64_t cost = 0;
     uint32_t before = w->begun ? w->row.checkpoint : CHUNK_NONE;
-    if (w->begun)
-        emit_summary(w, e);
+    uint32_t summary = w->begun ? emit_summary(w, e, &cost) : CHUNK_NONE;
     w->row = (struct interval_row){.position = e->checkpoint->position,
                                    .log_index = e->log_index,
                                    .vtime = e->vtime,
                                    .cost_ns = cost,
                                    .digest = e->checkpoint->digest,
-                                   .summary = w->begun ? w->row.summary : CHUNK_NONE,
+                                   .summary = summary,
                                    .before = before};
     w->begun = true;
     checkpoint_writer_begin(w->checkpoints, e->checkpoint);
+    history_thin(w->tl); /* it may have been read for this */
     return true;
 }
 
@@ -408,7 +424,7 @@ bool recording_writer_advance(struct recording_writer *w)
 {
     if (emit_pending(w))
         return true;
-    if (w->flushing) {
+    if (w->flushing && !w->lost) {
         emit_books(w);
         emit_tip(w);
     } else if (checkpoint_writer_busy(w->checkpoints)) {
@@ -486,6 +502,7 @@ struct recording_writer *recording_writer_new(struct timeline *tl, const char *p
     w->checkpoints = checkpoint_writer_new(&tl->snapshots, tl->origin, out);
     w->path = strdup(path);
     w->extent = *extent;
+    w->keep_bytes = options->keep_bytes;
     w->spacing_ns = options->spacing_ns ? options->spacing_ns : SPACING_NS;
     w->event = extent->begin.log_index;
     w->mark = w->first_mark = first_mark(tl, &extent->begin);
@@ -493,6 +510,7 @@ struct recording_writer *recording_writer_new(struct timeline *tl, const char *p
     w->part = w->first_part = first_part(tl->transcript, w->begin);
     w->book_changes = UINT64_MAX;
     w->books = CHUNK_NONE;
+    w->looked = UINT64_MAX;
     emit_content(w, options->content);
     begin_checkpoint(w, &extent->begin);
     recording_writer_flush(w, true);
@@ -515,13 +533,14 @@ static void drain(struct recording_writer *w)
             ;
 }
 
-/* Where the last DENSE_MOST checkpoints begin. */
+/* Where the last DENSE_MOST checkpoints begin; in a file that has hardly room left, the last. */
 static uint64_t dense_from(const struct recording_writer *w)
 {
     const struct history *h = &w->tl->history;
+    bool full = w->keep_bytes && chunk_writer_bytes(w->out) > w->keep_bytes - w->keep_bytes / 8;
     uint64_t position = w->row.position;
-    unsigned dense = 0;
-    for (size_t i = h->entries; i-- > 0 && dense < DENSE_MOST;)
+    unsigned dense = 0, most = full ? 1 : DENSE_MOST;
+    for (size_t i = h->entries; i-- > 0 && dense < most;)
         if (!h->entry[i].born && h->entry[i].checkpoint->position <= w->extent.end) {
             position = h->entry[i].checkpoint->position;
             dense++;

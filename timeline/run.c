@@ -143,6 +143,10 @@ void run_leave_live(struct timeline *tl)
 
 void run_go_live(struct timeline *tl)
 {
+    /* Of what the open interval used before, a replay has told the machine only a part. */
+    const struct entry *newest = history_newest(tl);
+    tl->history.torn =
+        newest->checkpoint->position != tl->tip || newest->log_index != log_count(tl->log);
     tl->live = true;
     tl->ahead_ns = 0;
     recorder_attach(&tl->recorder);

@@ -92,9 +92,13 @@ enum timeline_status search_advance(struct timeline *tl, struct stop *stop)
         seek_turn_back(tl);
         return TIMELINE_RUNNING;
     }
-    if (!op->scanning && !begin_interval(tl)) {
-        seek_begin(tl, op->floor);
-        return TIMELINE_RUNNING;
+    if (!op->scanning) {
+        bool any = begin_interval(tl);
+        history_thin(tl); /* summaries may have been read */
+        if (!any) {
+            seek_begin(tl, op->floor);
+            return TIMELINE_RUNNING;
+        }
     }
     if (tl->diverged.code)
         return operation_finish_diverged(tl, stop);

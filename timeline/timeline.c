@@ -86,12 +86,13 @@ struct timeline *timeline_open(struct machine *m, const struct timeline_options 
         return NULL;
     }
     player_attach(&tl->player, log_first(tl->log));
-    if (!run_restore(tl, tl->tip)) {
+    uint64_t at = options->open_at_begin ? timeline_begin(tl) : tl->tip;
+    if (!run_restore(tl, at)) {
         *err = tl->diverged;
         timeline_free(tl);
         return NULL;
     }
-    timeline_seek(tl, tl->tip);
+    timeline_seek(tl, at);
     timeline_finish(tl, &stop);
     if (stop.reason == STOP_DIVERGED)
         log_line(LOG_WARN, "%s", stop.text);
@@ -106,6 +107,7 @@ void timeline_free(struct timeline *tl)
     machine_set_points(tl->m, &none);
     tl->m->door = (struct door){0};
     struct error err = ERROR_INIT;
+    tl->op.kind = OPERATION_NONE;
     if (!timeline_record_close(tl, &err))
         log_line(LOG_WARN, "%s", err.message);
     recording_fini(tl);

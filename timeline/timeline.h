@@ -20,6 +20,7 @@ struct timeline_options {
     bool checkpoints_off;   /* for the bench: none but the first */
     bool warp;              /* live idle time passes at once (-icount sleep=off) */
     uint64_t keep_ns;       /* forget what is older than about so much of the guest's time; 0: no */
+    bool open_at_begin;     /* timeline_open: stand at the beginning, not at the tip */
     struct host host;
 };
 
@@ -97,6 +98,9 @@ void timeline_reverse_continue(struct timeline *tl);
 void timeline_reverse_step(struct timeline *tl, unsigned hart);
 /* To position n: clamped to [begin, tip]. Points do not stop it. */
 void timeline_seek(struct timeline *tl, uint64_t n);
+/* The same, but by restoring the newest checkpoint at or before n even where the machine is as near
+ * or nearer: for who asks whether that is possible. */
+void timeline_seek_anew(struct timeline *tl, uint64_t n);
 /* Like continue, but no further than position n. */
 void timeline_continue_to(struct timeline *tl, uint64_t n);
 

@@ -100,12 +100,6 @@ void transcript_close(struct transcript *t)
     t->closed = true;
 }
 
-void transcript_begin_at(struct transcript *t, uint64_t number)
-{
-    check(!t->count, "%zu parts", t->count);
-    t->first = number;
-}
-
 uint64_t transcript_first(const struct transcript *t)
 {
     return t->first;
@@ -140,7 +134,8 @@ uint64_t transcript_pack(const struct transcript *t, uint64_t first, uint64_t en
     return n;
 }
 
-bool transcript_unpack(struct transcript *t, uint64_t count, const uint8_t *bytes, size_t size)
+bool transcript_unpack(struct transcript *t, uint64_t count, uint64_t to, const uint8_t *bytes,
+                       size_t size)
 {
     struct unpack u = {bytes, size, false};
     for (; count; count--) {
@@ -153,6 +148,8 @@ bool transcript_unpack(struct transcript *t, uint64_t count, const uint8_t *byte
         const uint8_t *text = unpack_bytes(&u, length);
         if (!text)
             return false;
+        if (position > to)
+            break;
         add_part(t, position, (unsigned)channel)->size = (uint32_t)length;
         buffer_append(&t->bytes, text, length);
     }

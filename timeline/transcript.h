@@ -48,9 +48,9 @@ struct transcript_part transcript_get(const struct transcript *t, uint64_t numbe
  * Returns the number behind the last. */
 uint64_t transcript_pack(const struct transcript *t, uint64_t first, uint64_t end, size_t most,
                          struct buffer *out);
-/* Add `count` parts from a file. False: they do not follow the format. */
-bool transcript_unpack(struct transcript *t, uint64_t count, const uint8_t *bytes, size_t size);
-/* The next part has this number; of an empty transcript. */
-void transcript_begin_at(struct transcript *t, uint64_t number);
+/* Add `count` parts from a file, but for those behind position `to`. False: they do not follow the
+ * format. */
+bool transcript_unpack(struct transcript *t, uint64_t count, uint64_t to, const uint8_t *bytes,
+                       size_t size);
 
 #endif

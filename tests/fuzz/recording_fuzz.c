@@ -194,7 +194,7 @@ static void log_nothing(void *ctx, enum log_level level, const char *line)
 {
     (void)ctx;
     (void)level;
-    check(!strchr(line, '\n'), "\"%s\"", line);
+    check(*line && line[strlen(line) - 1] != '\n', "\"%s\"", line);
 }
 
 static void remove_folder(void)
@@ -418,8 +418,7 @@ static void check_line(const char *line)
 
 static void check_refused(const struct error *err)
 {
-    check(err->code, "refused without a word");
-    check_line(err->message);
+    check(err->code && *err->message, "refused without a word");
 }
 
 static void check_file(struct recording *r, struct recording_info *info)

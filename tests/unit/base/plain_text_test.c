@@ -49,3 +49,30 @@ Test(plain_text, zero_bytes_and_what_was_there)
     cr_assert_eq(p.line, out.size);
     buffer_fini(&out);
 }
+
+Test(plain_text, what_anybody_may_be_shown)
+{
+    static const struct {
+        const char *bytes, *line, *lines;
+    } text[] = {
+        {"caf\xc3\xa9 \xe2\x9c\x93 \xf0\x9f\x90\x9b", "caf\xc3\xa9 \xe2\x9c\x93 \xf0\x9f\x90\x9b",
+         NULL},
+        {"a\tb\nc\r", "a?b?c?", "a\tb\nc?"},
+        {"\x1b[2J\x7f\xc2\x9b"
+         "1m",
+         "?[2J???1m", NULL},
+        {"\xe2\x80\xae \xe2\x80\xa8 \xe2\x81\xa6", "??? ??? ???", NULL},
+        {"\xff \xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80", "? ?? ??? ????", NULL},
+        {"cut \xe2\x9c", "cut ??", NULL},
+        {"", "", NULL},
+    };
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+        char line[64], lines[64];
+        strcpy(line, text[i].bytes);
+        strcpy(lines, text[i].bytes);
+        plain_text_clean(line, strlen(line), false);
+        plain_text_clean(lines, strlen(lines), true);
+        cr_assert_str_eq(line, text[i].line, "case %zu", i);
+        cr_assert_str_eq(lines, text[i].lines ? text[i].lines : text[i].line, "case %zu", i);
+    }
+}

@@ -2,8 +2,7 @@
  * opened is a part of what was recorded, and history goes on from it. */
 #include "base/check.h"
 #include "tests/unit/timeline/bench.h"
-#include "timeline/recording_index.h"
-#include "timeline/transcript.h"
+#include "timeline/internal.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 
 /* Sets itself up, then waits for bytes. */
 static const struct guest echo = {.name = "echo", .rounds = 5, .period = 40};
-static const struct typed typed[] = {{2100, "abc"}, {6200, "defg\n"}, {9300, "x"}};
+static const struct typed typed[] = {{2500, "abc"}, {6500, "defg\n"}, {9500, "x"}};
 enum { TYPED = sizeof typed / sizeof *typed, LENGTH = 12000 };
 /* The guest writes the PLIC's enable bits once, early, and its page again only with what comes. */
 #define PLIC_ENABLE UINT64_C(0xc002000)
@@ -196,6 +195,7 @@ Test(recording_cut, between_chunks)
         size_t done = 0;
         while (done < TYPED && typed[done].position < timeline_position(b.tl))
             done++;
+        bench_live(&b, NULL, 0, limit - 900); /* flushes */
         bench_live(&b, typed + done, TYPED - done, limit);
         usleep(25000);
     }
@@ -209,7 +209,6 @@ Test(recording_cut, between_chunks)
         if (!open_file(&echo, other, 500))
             continue;
         opened++;
-        if (getenv("DBG")) { struct chunk_reader *q = chunks_of(path); fprintf(stderr, "%zu before %.4s tip %lu out %zu\n", i, (const char *)&chunk_reader_chunk(q, i)->kind, timeline_tip(b.tl), t.output.size); chunk_reader_free(q); }
         cr_assert(timeline_live(b.tl));
         uint64_t tip = timeline_tip(b.tl), position = 0;
         size_t done = 0;
@@ -339,10 +338,8 @@ Test(recording_cut, no_checkpoints)
     write_file(other, all.data, (size_t)chunk_reader_chunk(r, table)->offset);
     buffer_fini(&all);
     chunk_reader_free(r);
-    if (open_file(&echo, other, 1000000)) {
+    if (open_file(&echo, other, 1000000))
         bench_check(&b, &t, 0, "where it opens");
-        cr_assert_eq(timeline_tip(b.tl), 0);
-    }
     trace_free(&t);
 }
 
@@ -350,7 +347,7 @@ Test(recording_cut, no_checkpoints)
 
 static bool later_tip(void *ctx, const struct chunk *chunk, struct buffer *bytes)
 {
-    if (chunk->kind == CHUNK_TABL)
+    if (chunk->kind == CHUNK_TABL || chunk->kind == CHUNK_KIND('C', 'K', 'P', 'T'))
         return false;
     if (chunk->kind == CHUNK_TIP)
         store_le64(bytes->data, *(uint64_t *)ctx);
@@ -387,17 +384,17 @@ static bool without_marks(void *ctx, const struct chunk *chunk, struct buffer *b
 /* Without digests checkpoints are written all the same. */
 Test(recording_cut, no_digests)
 {
-    record(&echo, 50);
+    record(&echo, 5);
     bench_live(&b, NULL, 0, 20000);
     close_file();
     struct recording_info was, is;
     copy_changed(path, other, without_marks, NULL);
-    cr_assert(open_file(&echo, other, 50));
+    cr_assert(open_file(&echo, other, 5));
     recording_info(b.recording, &was);
     unlink(other);
     struct error err = ERROR_INIT;
     cr_assert(timeline_save(b.tl, other, &bench_content, 0, UINT64_MAX, &err), "%s", err.message);
-    cr_assert(open_file(&echo, other, 50));
+    cr_assert(open_file(&echo, other, 5));
     recording_info(b.recording, &is);
     cr_assert_geq(is.checkpoints, was.checkpoints / 2, "%lu of %lu", is.checkpoints,
                   was.checkpoints);
@@ -420,8 +417,8 @@ Test(recording_cut, saved_at_a_watched_access)
     cr_assert_eq(finish().reason, STOP_BEGIN);
 }
 
-/* In both directions, in the past and at the tip, where it lives on. */
-Test(recording_cut, saved_at_the_tip_at_a_watched_access)
+/* At the tip, where it lives on. */
+Test(recording_cut, saved_before_a_watched_access)
 {
     struct error err = ERROR_INIT;
     const struct timeline_options o = {.warp = true, .spacing_steps = 500};
@@ -433,6 +430,246 @@ Test(recording_cut, saved_at_the_tip_at_a_watched_access)
     cr_assert(timeline_save(b.tl, path, &bench_content, 0, UINT64_MAX, &err), "%s", err.message);
     cr_assert_eq(timeline_position(b.tl), stop.position);
     cr_assert(timeline_live(b.tl));
-    timeline_reverse_continue(b.tl);
-    cr_assert_eq(finish().reason, STOP_BEGIN);
+    timeline_continue_to(b.tl, stop.position + 100);
+    cr_assert_eq(finish().reason, STOP_DONE);
+    cr_assert_eq(back_to_setup().reason, STOP_WATCH);
+}
+
+/* What a divergence has left is not saved. */
+Test(recording_cut, saved_at_a_divergence)
+{
+    struct trace t;
+    struct error err = ERROR_INIT;
+    const struct timeline_options o = {.warp = true, .spacing_steps = 500};
+    trace_record(&t, &echo, typed, TYPED, LENGTH);
+    bench_init(&b, &echo, &o);
+    bench_live(&b, typed, TYPED, LENGTH);
+    bench_seek(&b, 1700);
+    static const uint8_t wrong = 0x5a;
+    ram_write(&b.m->ram, GUEST_BASE + 0x10000, &wrong, 1);
+    timeline_continue(b.tl);
+    struct stop stop = finish();
+    cr_assert_eq(stop.reason, STOP_DIVERGED);
+    cr_assert_eq(stop.position, 2000);
+    cr_assert(timeline_save(b.tl, path, &bench_content, 2000, UINT64_MAX, &err), "%s", err.message);
+    bench_check(&b, &t, 0, "where it was");
+    cr_assert(open_file(&echo, path, 500));
+    bench_seek(&b, 2000);
+    bench_check(&b, &t, 0, "where it begins");
+    trace_free(&t);
+}
+
+/* A machine whose input has failed is live no more; what was recorded is whole. */
+Test(recording_cut, input_failed)
+{
+    struct trace t;
+    trace_record(&t, &echo, NULL, 0, 3001);
+    record(&echo, 1000000);
+    bench_live(&b, NULL, 0, 3000);
+    usleep(30000);
+    bench_live(&b, NULL, 0, 3001);
+    error_set(&b.tl->recorder.failure, ERROR_DIVERGED, "an image has changed");
+    timeline_continue(b.tl);
+    cr_assert_eq(finish().reason, STOP_DIVERGED);
+    close_file();
+    cr_assert(open_file(&echo, path, 1000000));
+    struct recording_info info;
+    recording_info(b.recording, &info);
+    cr_assert_null(info.damage, "%s", info.damage);
+    cr_assert_eq(timeline_tip(b.tl), 3001);
+    bench_check(&b, &t, 0, "the tip");
+    trace_free(&t);
+}
+
+/* ---- hits in what is opened ---- */
+
+static bool touches(const struct access *a, uint64_t address, unsigned kinds)
+{
+    return (a->kinds & kinds) && a->address < address + 8 && address < a->address + a->size;
+}
+
+/* Where the last of these accesses between two positions lies: behind it; `from`: there is none. */
+static uint64_t last_access(const struct trace *t, uint64_t from, uint64_t to, uint64_t address,
+                            unsigned kinds)
+{
+    for (uint64_t n = to; n-- > from;)
+        for (size_t i = t->step[n].first_access; i < t->step[n + 1].first_access; i++)
+            if (touches(&t->access[i], address, kinds))
+                return n + 1;
+    return from;
+}
+
+static void check_hits(const struct trace *t, uint64_t seed, struct random *random)
+{
+    uint64_t begin = timeline_begin(b.tl), tip = timeline_tip(b.tl);
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t from = begin + random_below(random, tip - begin + 1);
+        uint64_t address = t->access[random_below(random, t->accesses)].address;
+        unsigned kinds = random_below(random, 2) ? HIT_READ : HIT_WRITE;
+        bench_seek(&b, from);
+        timeline_points_clear(b.tl);
+        timeline_point_add(b.tl, kinds, address, 8);
+        timeline_reverse_continue(b.tl);
+        struct stop stop = finish();
+        cr_assert_eq(stop.position, last_access(t, begin, from, address, kinds),
+                     "seed %lu: from %lu (%lu to %lu) back to %u of %#lx: %d at %lu, not %lu", seed,
+                     from, begin, tip, kinds, address, stop.reason, stop.position,
+                     last_access(t, begin, from, address, kinds));
+    }
+}
+
+/* Parts of parts, recorded on in between, with checkpoints damaged or not. */
+static void hits(uint64_t seed)
+{
+    struct random random = {seed};
+    struct trace t;
+    struct error err = ERROR_INIT;
+    const struct guest g = {.name = "echo", .rounds = seed % 30, .period = 20 + seed % 300};
+    uint64_t spacing = 1 + random_below(&random, 60), now = LENGTH / 2;
+    trace_record(&t, &g, typed, TYPED, LENGTH);
+    record(&g, spacing);
+    bench_live(&b, typed, TYPED, now);
+    for (unsigned round = 0; round < 4; round++) {
+        if (round % 2 == 0) {
+            close_file();
+        } else {
+            uint64_t from = random_below(&random, now);
+            cr_assert(timeline_save(b.tl, path, &bench_content, from, UINT64_MAX, &err), "%s",
+                      err.message);
+        }
+        check_hits(&t, seed, &random);
+        unsigned first = 1 + random_below(&random, 20), damage = random_below(&random, 2);
+        copy_changed(path, other, damage_some,
+                     &(struct damage){.kind = CHUNK_KIND('C', 'K', 'P', 'T'),
+                                      .from = first,
+                                      .to = first + damage * random_below(&random, 10)});
+        cr_assert(open_file(&g, other, spacing));
+        unlink(path);
+        unlink(other);
+        check_hits(&t, seed, &random);
+        bench_seek(&b, now);
+        cr_assert(timeline_live(b.tl));
+        timeline_points_clear(b.tl);
+        if (round % 2) {
+            const struct recording_options r = {.path = path, .content = &bench_content};
+            cr_assert(timeline_record(b.tl, &r, &err), "%s", err.message);
+        }
+        size_t done = 0;
+        while (done < TYPED && typed[done].position < now)
+            done++;
+        now += 1 + random_below(&random, LENGTH / 8);
+        bench_live(&b, typed + done, TYPED - done, now);
+        check_hits(&t, seed, &random);
+        bench_seek(&b, now);
+    }
+    trace_free(&t);
+    bench_fini(&b);
+    b = (struct bench){0};
+    unlink(path);
+}
+
+Test(recording_cut, hits)
+{
+    for (uint64_t seed = 1; seed <= bench_cases(15); seed++)
+        hits(seed);
+}
+
+/* What a search has read of a long history goes before what makes steps back quick. */
+Test(recording_cut, summaries_within_the_budget)
+{
+    struct timeline_info before, info;
+    struct error err = ERROR_INIT;
+    record(&echo, 1);
+    bench_live(&b, NULL, 0, 40000);
+    close_file();
+    bench_fini(&b);
+    struct timeline_options o = {.warp = true, .spacing_steps = 1, .budget = 4100 << 10};
+    cr_assert(bench_open(&b, &echo, &o, path, &err), "%s", err.message);
+    for (unsigned i = 0; i < 40; i++)
+        bench_seek(&b, 30001 + 17 * i);
+    timeline_info(b.tl, &before);
+    cr_assert_gt(before.approach, 30);
+    for (unsigned i = 0; i < 2; i++) {
+        timeline_points_clear(b.tl);
+        timeline_point_add(b.tl, HIT_WRITE, GUEST_BASE + 0x80000, 4);
+        timeline_reverse_continue(b.tl);
+        cr_assert_eq(finish().reason, STOP_BEGIN);
+        timeline_info(b.tl, &info);
+        cr_assert_leq(info.bytes, info.budget);
+        cr_assert_geq(info.approach, before.approach);
+        bench_seek(&b, 40000);
+        cr_assert_eq(back_to_setup().reason, STOP_WATCH);
+        bench_seek(&b, 40000);
+    }
+}
+
+/* ---- idle time ---- */
+
+/* A device that asks for entropy when its deadline comes, and wakes nobody. */
+static void ask(void *ctx, unsigned which)
+{
+    (void)which;
+    uint8_t bytes[8];
+    machine_entropy(ctx, bytes, sizeof bytes);
+}
+
+static struct riscv_virt *asking_board(void)
+{
+    struct riscv_virt *board = guest_new(&(struct guest){.name = "echo"});
+    struct machine *m = riscv_virt_machine(board);
+    clock_arm(&m->clock, clock_timer_add(&m->clock, ask, m, 0), 1000000);
+    return board;
+}
+
+static uint64_t no_clock(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+/* The file's end lies between an answer given in idle time and what ends that. */
+Test(recording_cut, killed_behind_an_answer_in_idle_time)
+{
+    const struct timeline_options o = {.warp = true, .host.clock = no_clock};
+    const struct recording_options r = {.path = path, .content = &bench_content};
+    struct error err = ERROR_INIT;
+    struct stop stop;
+    struct riscv_virt *board = asking_board();
+    struct timeline *tl = timeline_new(riscv_virt_machine(board), &o);
+    struct timeline_info info;
+    cr_assert(timeline_record(tl, &r, &err), "%s", err.message);
+    timeline_continue(tl);
+    enum timeline_status status;
+    for (unsigned i = 0; i < 5; i++) {
+        do
+            status = timeline_advance(tl, 1000000, &stop);
+        while (status == TIMELINE_RUNNING);
+        cr_assert_eq(status, TIMELINE_IDLE);
+        usleep(25000);
+    }
+    timeline_info(tl, &info);
+    cr_assert_eq(info.events, 1);
+    uint64_t tip = timeline_tip(tl);
+    struct buffer bytes = contents(incomplete);
+    write_file(other, bytes.data, bytes.size);
+    buffer_fini(&bytes);
+    timeline_interrupt(tl);
+    timeline_finish(tl, &stop);
+    timeline_free(tl);
+    riscv_virt_free(board);
+
+    struct recording *recording = recording_open(other, &err);
+    cr_assert(recording, "%s", err.message);
+    board = asking_board();
+    tl = timeline_open(riscv_virt_machine(board), &o, recording, &err);
+    cr_assert(tl, "%s", err.message);
+    cr_assert_eq(timeline_tip(tl), tip);
+    cr_assert_eq(timeline_position(tl), tip);
+    cr_assert(timeline_live(tl));
+    timeline_continue(tl);
+    timeline_finish(tl, &stop);
+    cr_assert_eq(stop.reason, STOP_STUCK);
+    timeline_free(tl);
+    recording_free(recording);
+    riscv_virt_free(board);
 }
