@@ -87,7 +87,7 @@ static bool load_failed(const struct chunk_reader *r, uint64_t offset, const str
     char kind[4];
     for (int i = 0; i < 4; i++) {
         char letter = (char)(h->kind >> 8 * i);
-        kind[i] = letter > ' ' && letter <= '~' ? letter : '?';
+        kind[i] = letter >= ' ' && letter <= '~' ? letter : '?';
     }
     return error_set(err, code,
                      "chunk %" PRIu32 " (%.4s) at byte %" PRIu64 " of %s cannot be read: %s",

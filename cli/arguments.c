@@ -1,10 +1,18 @@
 #include "cli/arguments.h"
 
+#include "base/log.h"
+#include "base/plain_text.h"
 #include "cli/nearest.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+
+/* One letter, and what QEMU has too, is shown with one dash. */
+static const char *dashes_of(const char *name)
+{
+    return strlen(name) == 1 || !strcmp(name, "gdb") || !strcmp(name, "serial") ? "-" : "--";
+}
 
 static void help(const struct arguments *a)
 {
@@ -12,10 +20,7 @@ static void help(const struct arguments *a)
     printf("usage: backstep %s %s\n\n%s\n", a->command, a->usage, a->text);
     for (size_t i = 0; i < a->count; i++) {
         const struct argument *row = &a->table[i];
-        const char *dashes =
-            strlen(row->name) == 1 || !strcmp(row->name, "gdb") || !strcmp(row->name, "serial")
-                ? "-"
-                : "--";
+        const char *dashes = dashes_of(row->name);
         int used = printf("  %s%s%s%s", dashes, row->name, row->argument ? " " : "",
                           row->argument ? row->argument : "");
         for (const char *line = row->help; line;) {
@@ -57,21 +62,61 @@ static bool unknown(const struct arguments *a, const char *word, const char *nam
 {
     const char *meant = nearest(name, &a->table[0].name, sizeof *a->table, a->count);
     if (meant)
-        return error_set(err, ERROR_USAGE, "unknown option %.80s: did you mean -%s?", word, meant);
+        return error_set(err, ERROR_USAGE, "unknown option %.80s: did you mean %s%s?", word,
+                         dashes_of(meant), meant);
     return error_set(err, ERROR_USAGE, "unknown option %.80s: `backstep %s --help` lists them",
                      word, a->command);
 }
 
-static bool parse(const struct arguments *a, int argc, char *const *argv, const char **file,
+static bool set_file(const struct arguments *a, const char **file, const char *word,
+                     struct error *err)
+{
+    if (!file)
+        return error_set(err, ERROR_USAGE, "`%.80s` is too much: see `backstep %s --help`", word,
+                         a->command);
+    if (*file)
+        return error_set(err, ERROR_USAGE, "`%.80s` and `%.80s`: one file is enough", *file, word);
+    *file = word;
+    return true;
+}
+
+static bool set_value(const struct argument *row, const char *word, const char **value,
+                      const char *text, struct error *err)
+{
+    if (!text || !*text)
+        return error_set(err, ERROR_USAGE, "%s needs a value: %s %s", word, word, row->argument);
+    if (*value)
+        return error_set(err, ERROR_USAGE, "%s is given twice", word);
+    *value = text;
+    return true;
+}
+
+/* Takes what belongs to the option from *argv on, behind its word. */
+static bool set_option(const struct argument *row, const char *word, char *const **argv,
+                       const char *joined, struct error *err)
+{
+    unsigned index = row->count ? *row->count : 0;
+    if (row->flag)
+        *row->flag = true;
+    if (!row->argument)
+        return true;
+    if (row->count && index == row->most)
+        return error_set(err, ERROR_RANGE, "%s: at most %u times", word, row->most);
+    if (!set_value(row, word, &row->value[index], joined ? joined : *(*argv)++, err))
+        return false;
+    if (row->count)
+        ++*row->count;
+    return !row->second || set_value(row, word, row->second, *(*argv)++, err);
+}
+
+static bool parse(const struct arguments *a, char *const *argv, const char **file,
                   struct error *err)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        if (*word != '-') {
-            if (*file)
-                return error_set(err, ERROR_USAGE, "`%.80s` and `%.80s`: one file is enough", *file,
-                                 word);
-            *file = word;
+    while (*argv) {
+        const char *word = *argv++;
+        if (word[0] != '-' || !word[1]) {
+            if (!set_file(a, file, word, err))
+                return false;
             continue;
         }
         const char *name = word + (word[1] == '-' ? 2 : 1);
@@ -79,15 +124,10 @@ static bool parse(const struct arguments *a, int argc, char *const *argv, const 
         const char *joined = found ? NULL : find_joined(a, word, &found);
         if (!found)
             return unknown(a, word, name, err);
-        if (found->argument && !joined && i + 1 == argc)
-            return error_set(err, ERROR_USAGE, "%s needs a value: %s %s", word, word,
-                             found->argument);
-        if (found->argument)
-            *found->value = joined ? joined : argv[++i];
-        if (found->flag)
-            *found->flag = true;
+        if (!set_option(found, word, &argv, joined, err))
+            return false;
     }
-    return (*file && **file) ||
+    return !file || (*file && **file) ||
            error_set(err, ERROR_USAGE, "a recording is missing: backstep %s %s", a->command,
                      a->usage);
 }
@@ -95,26 +135,26 @@ static bool parse(const struct arguments *a, int argc, char *const *argv, const 
 enum arguments_result arguments_parse(const struct arguments *a, int argc, char *const *argv,
                                       const char **file, struct error *err)
 {
-    *file = NULL;
+    if (file)
+        *file = NULL;
     for (int i = 1; i < argc; i++)
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-help") || !strcmp(argv[i], "-h")) {
             help(a);
             return ARGUMENTS_HELP;
         }
-    return parse(a, argc, argv, file, err) ? ARGUMENTS_GOOD : ARGUMENTS_BAD;
+    return parse(a, argv + 1, file, err) ? ARGUMENTS_GOOD : ARGUMENTS_BAD;
 }
 
 void append_plain(struct buffer *out, const char *text)
 {
-    for (; *text; text++)
-        buffer_append_byte(out, iscntrl((unsigned char)*text) ? '?' : (uint8_t)*text);
+    size_t size = strlen(text);
+    buffer_append(out, text, size);
+    if (size)
+        plain_text_clean(out->data + out->size - size, size, false);
 }
 
 int command_failed(int status, const struct error *err)
 {
-    struct buffer text = {0};
-    append_plain(&text, err->message);
-    fprintf(stderr, "backstep: %s\n", buffer_text(&text));
-    buffer_fini(&text);
+    log_line(LOG_WARN, "%s", err->message);
     return status;
 }

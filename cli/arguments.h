@@ -1,5 +1,4 @@
-/* Command lines of the commands that work on recordings: files, and options with one dash or two.
- */
+/* Command lines of small commands: options with one dash or two, and a file. */
 #ifndef CLI_ARGUMENTS_H
 #define CLI_ARGUMENTS_H
 
@@ -13,8 +12,11 @@ struct argument {
     const char *alias;    /* NULL: none */
     const char *argument; /* as help shows it; NULL: takes none */
     const char *help;
-    const char **value; /* where the argument goes; NULL for a flag */
-    bool *flag;         /* set when the option is given; may be NULL beside a value */
+    const char **value;  /* where the argument goes, not empty; NULL for a flag */
+    const char **second; /* where one more goes; NULL: it takes one */
+    unsigned *count;     /* it may be given up to `most` times: value[0..*count). NULL: once */
+    unsigned most;
+    bool *flag; /* set when the option is given; may be NULL beside a value */
 };
 
 struct arguments {
@@ -27,14 +29,14 @@ struct arguments {
 
 enum arguments_result { ARGUMENTS_GOOD, ARGUMENTS_BAD, ARGUMENTS_HELP };
 
-/* Parse argv[1..argc) as main has it: one file, which is needed, and options. HELP: it was asked
- * for and is on stdout. BAD: *err names the word and the way out. */
+/* Parse argv[1..argc) as main has it: one file, which is needed, and options; `file` NULL: options
+ * alone. HELP: it was asked for and is on stdout. BAD: *err names the word and the way out. */
 enum arguments_result arguments_parse(const struct arguments *a, int argc, char *const *argv,
                                       const char **file, struct error *err);
 
-/* Text that may be anybody's, for a terminal: control characters become '?'. */
+/* Text that may be anybody's, for a line of a terminal: see plain_text_clean. */
 void append_plain(struct buffer *out, const char *text);
-/* "backstep: MESSAGE" on stderr, plain; returns `status`. */
+/* Says why on stderr, see log_line; returns `status`. */
 int command_failed(int status, const struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "cli/demo.h"
 
 #include "base/log.h"
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/demo_script.h"
 #include "cli/embedded.h"
@@ -290,12 +291,6 @@ static int run(struct demo *d, struct error *err)
     return status;
 }
 
-static int bad(const struct error *err)
-{
-    fprintf(stderr, "backstep: %s\n", err->message);
-    return STATUS_BAD;
-}
-
 static bool arguments_valid(int argc, char **argv, struct error *err)
 {
     if (argc < 2)
@@ -314,16 +309,16 @@ int demo_main(int argc, char **argv)
         return STATUS_FOUND;
     }
     if (!arguments_valid(argc, argv, &err))
-        return bad(&err);
+        return command_failed(STATUS_BAD, &err);
     unsetenv("DEBUGINFOD_URLS");
     d.gdb = find_gdb();
     if (!d.gdb) {
         error_set(&err, ERROR_UNSUPPORTED,
                   "no gdb that knows RISC-V: install the package gdb-multiarch");
-        return bad(&err);
+        return command_failed(STATUS_BAD, &err);
     }
     int status = run(&d, &err);
     timeline_free(d.timeline);
     riscv_virt_free(d.board);
-    return status == STATUS_BAD && err.code ? bad(&err) : status;
+    return status == STATUS_BAD && err.code ? command_failed(STATUS_BAD, &err) : status;
 }

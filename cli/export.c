@@ -1,7 +1,8 @@
 #include "cli/export.h"
 
+#include "base/plain_text.h"
+#include "cli/arguments.h"
 #include "cli/export_core.h"
-#include "cli/nearest.h"
 #include "cli/numbers.h"
 #include "cli/recorded_images.h"
 #include "cli/recorded_run.h"
@@ -12,114 +13,62 @@
 
 enum { STATUS_BAD = 2 };
 
-static const char usage[] =
-    "usage: backstep export FILE [--at POSITION] OUTPUT...\n"
-    "\n"
-    "Writes the machine as it was at a position of a recording to files.\n"
-    "\n"
-    "  --at POSITION     N (1500000, 1.5e6), start, end, N%, or a bookmark (default: end)\n"
-    "  --core OUT        an ELF core for gdb (`gdb KERNEL OUT`): registers of all harts, and RAM\n"
-    "                    at the addresses that a hart's page tables give it\n"
-    "    --hart N        the hart whose page tables they are, and which gdb shows first\n"
-    "                    (default: the one whose turn it is)\n"
-    "    --physical      at physical addresses\n"
-    "  --memory OUT      all of RAM, as it is\n"
-    "  --disk N OUT      disk N as the guest sees it, a raw image\n"
-    "\n"
-    "A file OUT that is there is replaced when the new one is complete.\n";
-
 struct export_options {
     const char *file, *at, *core, *hart, *memory, *disk, *disk_out;
-    bool physical, help;
+    bool physical;
 };
 
 /* ---- the command line ---- */
 
-static bool set(const char **value, const char *option, const char *text, struct error *err)
+static enum arguments_result parse(struct export_options *o, int argc, char **argv,
+                                   struct error *err)
 {
-    if (!text)
-        return error_set(err, ERROR_USAGE, "%s needs a value: see `backstep export --help`",
-                         option);
-    if (*value)
-        return error_set(err, ERROR_USAGE, "%s is given twice", option);
-    *value = text;
-    return true;
-}
-
-static bool parse_option(struct export_options *o, char ***argv, struct error *err)
-{
-    const struct {
-        const char *name;
-        const char **value, **second;
-        bool *flag;
-    } table[] = {
-        {"--at", &o->at, NULL, NULL},         {"--core", &o->core, NULL, NULL},
-        {"--hart", &o->hart, NULL, NULL},     {"--physical", NULL, NULL, &o->physical},
-        {"--memory", &o->memory, NULL, NULL}, {"--disk", &o->disk, &o->disk_out, NULL},
-        {"--help", NULL, NULL, &o->help},     {"-h", NULL, NULL, &o->help},
+    const struct argument table[] = {
+        {.name = "at",
+         .argument = "POSITION",
+         .help = "N (1500000, 1.5e6), start, end, N%, or a bookmark (default: end)",
+         .value = &o->at},
+        {.name = "core",
+         .argument = "OUT",
+         .help = "an ELF core for gdb (`gdb KERNEL OUT`): registers of all harts,\nand RAM at the "
+                 "addresses that a hart's page tables give it",
+         .value = &o->core},
+        {.name = "hart",
+         .argument = "N",
+         .help = "of --core: the hart whose page tables they are, and which gdb\nshows first "
+                 "(default: the one whose turn it is)",
+         .value = &o->hart},
+        {.name = "physical", .help = "of --core: RAM at physical addresses", .flag = &o->physical},
+        {.name = "memory", .argument = "OUT", .help = "all of RAM, as it is", .value = &o->memory},
+        {.name = "disk",
+         .argument = "N OUT",
+         .help = "disk N as the guest sees it, a raw image",
+         .value = &o->disk,
+         .second = &o->disk_out},
     };
-    enum { COUNT = sizeof table / sizeof *table };
-    const char *word = **argv;
-    for (size_t i = 0; i < COUNT; i++) {
-        if (strcmp(word, table[i].name) != 0 && strcmp(word, table[i].name + 1) != 0)
-            continue;
-        if (table[i].flag)
-            *table[i].flag = true;
-        if (table[i].value && !set(table[i].value, word, *++*argv, err))
-            return false;
-        return !table[i].second || set(table[i].second, word, *++*argv, err);
-    }
-    const char *meant = nearest(word, &table[0].name, sizeof *table, COUNT);
-    if (meant)
-        return error_set(err, ERROR_USAGE, "unknown option `%.80s`: did you mean `%s`?", word,
-                         meant);
-    return error_set(err, ERROR_USAGE, "unknown option `%.80s`: see `backstep export --help`",
-                     word);
-}
-
-static bool parse(struct export_options *o, char **argv, struct error *err)
-{
+    const struct arguments a = {
+        "export", "FILE [--at POSITION] OUTPUT...",
+        "Writes the machine as it was at a position of a recording to files. OUTPUT is --core,\n"
+        "--memory, --disk, or several of them. A file OUT that is there is replaced when the new\n"
+        "one is complete.\n",
+        table, sizeof table / sizeof *table};
     *o = (struct export_options){0};
-    for (; *argv; argv++) {
-        if (**argv == '-' && (*argv)[1]) {
-            if (!parse_option(o, &argv, err))
-                return false;
-        } else if (o->file) {
-            return error_set(err, ERROR_USAGE,
-                             "`%.80s` is one name too many: write --core OUT, "
-                             "--memory OUT or --disk N OUT",
-                             *argv);
-        } else {
-            o->file = *argv;
-        }
-    }
-    if (o->help)
-        return true;
-    if (!o->file)
-        return error_set(err, ERROR_USAGE, "which recording? backstep export FILE --core OUT");
+    enum arguments_result parsed = arguments_parse(&a, argc, argv, &o->file, err);
+    if (parsed != ARGUMENTS_GOOD)
+        return parsed;
     if (!o->core && !o->memory && !o->disk)
-        return error_set(err, ERROR_USAGE,
-                         "what of it? --core OUT, --memory OUT or --disk N OUT, or all of them");
-    if (!o->core && (o->hart || o->physical))
-        return error_set(err, ERROR_USAGE, "%s is for --core OUT",
-                         o->hart ? "--hart" : "--physical");
-    return true;
+        error_set(err, ERROR_USAGE,
+                  "what of it? --core OUT, --memory OUT or --disk N OUT, or all of them");
+    else if (!o->core && (o->hart || o->physical))
+        error_set(err, ERROR_USAGE, "%s is for --core OUT", o->hart ? "--hart" : "--physical");
+    return err->code ? ARGUMENTS_BAD : ARGUMENTS_GOOD;
 }
 
 /* ---- files ---- */
 
-/* The recording and the images of its disks are never written. */
-static bool may_write(struct recorded_run *r, const char *path, struct error *err)
-{
-    const struct run_options *o = recorded_run_options(r);
-    for (unsigned i = 0; i < o->disks; i++)
-        if (!export_spares(path, o->disk[i], err))
-            return false;
-    return export_spares(path, recorded_run_path(r), err);
-}
-
 static void say(struct buffer *text)
 {
+    plain_text_clean(text->data, text->size, true);
     fputs(buffer_text(text), stdout);
     buffer_clear(text);
 }
@@ -137,7 +86,7 @@ static bool write_core(struct recorded_run *r, const struct export_options *o, s
                          o->hart, m->config.cpus - 1);
     if (o->hart)
         options.hart = (unsigned)hart;
-    if (!may_write(r, o->core, err) || !export_core(m, &options, o->core, &done, err))
+    if (!recorded_run_spares(r, o->core, err) || !export_core(m, &options, o->core, &done, err))
         return false;
     export_core_say(&done, &options, timeline_position(tl), o->core, text);
     say(text);
@@ -149,7 +98,7 @@ static bool write_memory(struct recorded_run *r, const char *path, struct buffer
 {
     struct timeline *tl = recorded_run_timeline(r);
     const struct machine *m = timeline_machine(tl);
-    if (!may_write(r, path, err) || !export_memory(m, path, err))
+    if (!recorded_run_spares(r, path, err) || !export_memory(m, path, err))
         return false;
     export_memory_say(m, timeline_position(tl), path, text);
     say(text);
@@ -209,7 +158,7 @@ static bool write_disk(struct recorded_run *r, const struct export_options *o, s
     if (!disk)
         return error_set(err, ERROR_USAGE, "there is no disk %.40s: the machine had %u", o->disk,
                          recorded_run_options(r)->disks);
-    if (!may_write(r, o->disk_out, err))
+    if (!recorded_run_spares(r, o->disk_out, err))
         return false;
     struct recorded_images *images = recorded_images_new(recorded_run_config(r), true);
     const struct disk_host images_host = recorded_images_host(images);
@@ -259,14 +208,9 @@ int export_main(int argc, char **argv)
 {
     struct export_options options;
     struct error err = ERROR_INIT;
-    (void)argc;
-    bool ok = parse(&options, argv + 1, &err);
-    if (ok && options.help)
-        fputs(usage, stdout);
-    else if (ok)
-        ok = export_all(&options, &err);
-    if (ok)
+    enum arguments_result parsed = parse(&options, argc, argv, &err);
+    if (parsed == ARGUMENTS_HELP)
         return 0;
-    fprintf(stderr, "backstep: %s\n", err.message);
-    return STATUS_BAD;
+    bool ok = parsed == ARGUMENTS_GOOD && export_all(&options, &err);
+    return ok ? 0 : command_failed(STATUS_BAD, &err);
 }

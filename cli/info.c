@@ -15,6 +15,7 @@ struct info {
     struct recording *recording;
     struct recording_config config; /* without `run` */
     struct recording_facts facts;
+    char path[RECORDED_RUN_PATH];
 };
 
 static void find_images(struct info *i)
@@ -40,7 +41,7 @@ static void find_images(struct info *i)
 /* As a run, which tells all; else what the file's index says. */
 static bool open_all(struct info *i, const char *path, struct error *problem, struct error *err)
 {
-    const struct recorded_run_options options = {.without_images = true, .quiet = true};
+    const struct recorded_run_options options = {.without_images = true, .quiet = true, .at_begin = true};
     size_t size;
     i->run = recorded_run_open(path, &options, problem);
     if (i->run) {
@@ -50,9 +51,9 @@ static bool open_all(struct info *i, const char *path, struct error *problem, st
         i->facts.timeline = recorded_run_timeline(i->run);
         return true;
     }
-    i->facts.path = path;
+    i->facts.path = i->path;
     i->facts.problem = problem->message;
-    i->recording = recording_open(path, err);
+    i->recording = recorded_run_find(path, i->path, err) ? recording_open(i->path, err) : NULL;
     if (!i->recording)
         return false;
     const uint8_t *config = recording_config(i->recording, &size);
@@ -96,7 +97,7 @@ int info_main(int argc, char **argv)
     bool json = false;
     const char *file;
     struct error err = ERROR_INIT;
-    const struct argument table[] = {{"json", NULL, NULL, "as JSON", NULL, &json}};
+    const struct argument table[] = {{.name = "json", .help = "as JSON", .flag = &json}};
     const struct arguments a = {
         "info", "FILE [--json]",
         "Says what a recording is: where it comes from, its machine, what it holds, and what of "

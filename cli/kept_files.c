@@ -119,6 +119,36 @@ const struct board_files *kept_files_source(struct kept_files *k)
     return &k->source;
 }
 
+static bool is_symbols(const struct kept *kept)
+{
+    return !strncmp(kept->name, BLOB_SYMBOLS, strlen(BLOB_SYMBOLS));
+}
+
+static bool same_bytes(const struct kept *a, const struct kept *b)
+{
+    if (a == b || !a->size || a->size != b->size)
+        return a == b;
+    bool same = !memcmp(a->bytes, b->bytes, a->size);
+    spill_area_rest(a->bytes, a->size);
+    spill_area_rest(b->bytes, b->size);
+    return same;
+}
+
+/* Images are looked for by their own names, whoever has the same bytes: they come first. */
+const char *kept_files_holder(const struct kept_files *k, const char *name)
+{
+    const struct kept *file = find(k, name), *holder = NULL;
+    if (!file || !is_symbols(file))
+        return name;
+    for (size_t i = 0; i < k->count; i++)
+        if ((!holder || !is_symbols(k->file[i])) && same_bytes(k->file[i], file)) {
+            holder = k->file[i];
+            if (!is_symbols(holder))
+                break;
+        }
+    return holder->name;
+}
+
 struct recording_blob kept_files_get(const struct kept_files *k, size_t index)
 {
     if (index >= k->count)

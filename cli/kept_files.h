@@ -28,5 +28,8 @@ const struct board_files *kept_files_source(struct kept_files *k);
 
 /* As blobs of a recording, in the order of their keeping; `blob->name` is NULL behind the last. */
 struct recording_blob kept_files_get(const struct kept_files *k, size_t index);
+/* The name of the one that a recording has for this one: of BLOB_SYMBOLS files with the same bytes
+ * as an image's, or another's of them, one is enough. All others stand for themselves. */
+const char *kept_files_holder(const struct kept_files *k, const char *name);
 
 #endif

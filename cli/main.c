@@ -11,6 +11,7 @@
 #include "cli/verify.h"
 #include "cli/vmstate.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,10 +85,21 @@ static int dispatch(int argc, char **argv)
     return unknown(argv[1]);
 }
 
+/* What could not be said was not done. */
+static int finish(int status)
+{
+    if ((!fflush(stdout) && !ferror(stdout)) || status)
+        return status;
+    fputs("backstep: standard output cannot be written to\n", stderr);
+    return BAD;
+}
+
 int main(int argc, char **argv)
 {
+    /* A file that may not grow (ulimit -f) is an error of its write, like a disk that is full. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc > 1)
-        exit(dispatch(argc, argv));
+        exit(finish(dispatch(argc, argv)));
     fprintf(stderr, "backstep: no command: `backstep help` lists them, `backstep demo` shows what "
                     "it is about\n");
     exit(BAD);

@@ -66,3 +66,14 @@ bool position_find(const struct timeline *tl, const char *text, uint64_t *positi
     return error_set(err, ERROR_RANGE, "%.80s is outside of history, which goes from %s to %s",
                      text, begin, tip);
 }
+
+bool position_find_part(const struct timeline *tl, const char *from_text, const char *to_text,
+                        uint64_t *from, uint64_t *to, struct error *err)
+{
+    if (!position_find(tl, from_text ? from_text : "start", from, err))
+        return error_prefix(err, "--from");
+    if (!position_find(tl, to_text ? to_text : "end", to, err))
+        return error_prefix(err, "--to");
+    return *from <= *to ||
+           error_set(err, ERROR_RANGE, "--from %.80s lies behind --to %.80s", from_text, to_text);
+}

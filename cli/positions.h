@@ -12,5 +12,9 @@ bool position_parse(const struct timeline *tl, const char *text, uint64_t *posit
 /* The same, and inside history. False: *err names it and says what there is. */
 bool position_find(const struct timeline *tl, const char *text, uint64_t *position,
                    struct error *err);
+/* The part of history that the values of --from and --to mean; NULL: from its beginning, to its
+ * end. */
+bool position_find_part(const struct timeline *tl, const char *from_text, const char *to_text,
+                        uint64_t *from, uint64_t *to, struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "cli/export_core.h"
 #include "cli/kept_files.h"
 #include "cli/positions.h"
 #include "cli/recorded_images.h"
@@ -10,7 +11,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +27,12 @@ struct contents {
 };
 
 struct elf {
-    const char *name;
+    const char *name, *blob;
     struct contents contents;
 };
 
 struct recorded_run {
-    char path[PATH_MAX + 16];
+    char path[RECORDED_RUN_PATH];
     struct recording *recording;
     struct recording_config config;
     struct recorded_images *images;
@@ -53,17 +53,17 @@ struct recorded_run {
 /* ---- the file ---- */
 
 /* One that was not closed is opened by the name that it was to get. */
-static bool choose_path(struct recorded_run *r, const char *path, struct error *err)
+bool recorded_run_find(const char *path, char found[RECORDED_RUN_PATH], struct error *err)
 {
     struct stat st;
     if (!*path || strlen(path) >= PATH_MAX)
         return error_set(err, ERROR_USAGE, "`%.80s` is no name of a file", path);
-    strcpy(r->path, path);
-    if (!stat(path, &st) || errno != ENOENT)
-        return true;
-    snprintf(r->path, sizeof r->path, "%s.incomplete", path);
-    if (stat(r->path, &st))
-        strcpy(r->path, path);
+    if (stat(path, &st) && errno == ENOENT) {
+        snprintf(found, RECORDED_RUN_PATH, "%s.incomplete", path);
+        if (!stat(found, &st))
+            return true;
+    }
+    strcpy(found, path);
     return true;
 }
 
@@ -149,6 +149,7 @@ static bool open_timeline(struct recorded_run *r, const struct recorded_run_opti
         .spacing_steps = as->spacing_steps,
         .budget = o->budget ? o->budget : as->budget,
         .warp = as->warp,
+        .open_at_begin = o->at_begin,
         .host = o->host,
     };
     if (!options.host.clock)
@@ -164,11 +165,19 @@ static bool open_timeline(struct recorded_run *r, const struct recorded_run_opti
     return r->timeline != NULL;
 }
 
+static bool open_machine(struct recorded_run *r, struct error *err)
+{
+    if (!read_inputs(r, err))
+        return false;
+    r->board = riscv_virt_new(&r->config.options.machine, err);
+    return r->board != NULL;
+}
+
 static bool open_run(struct recorded_run *r, const char *path, const struct recorded_run_options *o,
                      struct error *err)
 {
     size_t size;
-    if (!choose_path(r, path, err))
+    if (!recorded_run_find(path, r->path, err))
         return false;
     r->recording = recording_open(r->path, err);
     if (!r->recording)
@@ -176,14 +185,12 @@ static bool open_run(struct recorded_run *r, const char *path, const struct reco
     const uint8_t *config = recording_config(r->recording, &size);
     if (!recording_config_parse(&r->config, config, size, err))
         return error_prefix(err, "%.200s", r->path);
+    bool made = open_machine(r, err) || error_prefix(err, "%.200s", r->path);
+    bool ok = made && open_timeline(r, o, err);
+    /* Some damage is found only by the timeline. */
     if (!o->quiet)
         say_state(r);
-    if (!read_inputs(r, err))
-        return error_prefix(err, "%.200s", r->path);
-    r->board = riscv_virt_new(&r->config.options.machine, err);
-    if (!r->board)
-        return error_prefix(err, "%.200s", r->path);
-    return open_timeline(r, o, err);
+    return ok;
 }
 
 struct recorded_run *recorded_run_open(const char *path, const struct recorded_run_options *options,
@@ -253,6 +260,15 @@ const struct disk_images *recorded_run_disks(const struct recorded_run *r)
     return r->images ? recorded_images_all(r->images) : NULL;
 }
 
+bool recorded_run_spares(const struct recorded_run *r, const char *path, struct error *err)
+{
+    const struct run_options *o = &r->config.options;
+    for (unsigned i = 0; i < o->disks; i++)
+        if (!export_spares(path, o->disk[i], err))
+            return false;
+    return export_spares(path, r->path, err);
+}
+
 bool recorded_run_position(struct recorded_run *r, const char *text, uint64_t *position,
                            struct error *err)
 {
@@ -265,10 +281,16 @@ static void add_elf(struct recorded_run *r, const char *blob, const char *name)
 {
     struct error err = ERROR_INIT;
     struct contents contents = {0};
-    if (!get_blob(r, blob, IMAGE_FILE_MOST, &contents, &err))
+    for (unsigned i = 0; i < r->elfs; i++)
+        if (!strcmp(r->elf[i].blob, blob))
+            return;
+    if (!get_blob(r, blob, IMAGE_FILE_MOST, &contents, &err)) {
+        if (err.code != ERROR_RANGE) /* there is one, and it is damaged */
+            log_line(LOG_WARN, "no symbols of %s: %s", name, err.message);
         return;
+    }
     if (contents.size >= sizeof(Elf64_Ehdr) && !memcmp(contents.bytes, ELFMAG, SELFMAG))
-        r->elf[r->elfs++] = (struct elf){name, contents};
+        r->elf[r->elfs++] = (struct elf){name, blob, contents};
     else
         free(contents.bytes);
 }

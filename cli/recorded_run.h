@@ -6,7 +6,14 @@
 #include "cli/recording_config.h"
 #include "timeline/recording.h"
 
+#include <limits.h>
+
 struct recorded_run;
+
+enum { RECORDED_RUN_PATH = PATH_MAX + 16 };
+
+/* The file that recorded_run_open(path) opens. False: `path` can be none. */
+bool recorded_run_find(const char *path, char found[RECORDED_RUN_PATH], struct error *err);
 
 struct recorded_run_options {
     size_t budget;       /* memory for checkpoints and log; 0: as recorded */
@@ -14,6 +21,7 @@ struct recorded_run_options {
                           * there is none */
     bool without_images; /* do not look for disk images where they were */
     bool quiet;          /* say nothing on stderr: somebody has said it */
+    bool at_begin;       /* stand at the beginning, not at the tip */
 };
 
 /* `path`, or PATH.incomplete when there is only that. Says on stderr, in a line each, what is
@@ -23,7 +31,7 @@ struct recorded_run *recorded_run_open(const char *path, const struct recorded_r
                                        struct error *err);
 void recorded_run_free(struct recorded_run *r);
 
-/* At the tip, see timeline_open. */
+/* At the tip or beginning, see timeline_open. */
 struct timeline *recorded_run_timeline(struct recorded_run *r);
 struct recording *recorded_run_recording(struct recorded_run *r);
 /* As they were given for the recorded run. */
@@ -43,6 +51,9 @@ const struct recording_content *recorded_run_content(struct recorded_run *r, str
  * as long as the run. False behind the last. */
 bool recorded_run_elf(struct recorded_run *r, size_t index, const char **name,
                       const uint8_t **bytes, size_t *size);
+
+/* May a file be written there? Not over the recording, nor over the image of one of its disks. */
+bool recorded_run_spares(const struct recorded_run *r, const char *path, struct error *err);
 
 /* A position as people write it: N, 1.5e6, start, end, N%, a bookmark's name. */
 bool recorded_run_position(struct recorded_run *r, const char *text, uint64_t *position,

@@ -2,9 +2,9 @@
 
 #include "base/check.h"
 #include "base/hex.h"
+#include "base/plain_text.h"
 #include "devices/virtio_blk.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -389,8 +389,6 @@ bool recording_config_parse(struct recording_config *c, const uint8_t *text, siz
     if (parse(c, text, size, err))
         return true;
     /* Parts of the text may be in the message, which is for a terminal. */
-    for (char *p = err->message; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+    plain_text_clean(err->message, strlen(err->message), false);
     return false;
 }

@@ -24,7 +24,7 @@ struct recording_config {
      * spacing. Others are zero after parsing, and there are no lines and no networks. */
     struct run_options options;
     struct disk_identity image[RISCV_VIRT_SLOTS]; /* of disk N */
-    const char *symbols[OPTIONS_SYMBOLS];         /* blobs with the symbols */
+    const char *symbols[OPTIONS_SYMBOLS];         /* blobs that have their bytes */
     struct config_text *texts;                    /* of a parsed one: all strings, owned */
 };
 

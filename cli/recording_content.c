@@ -31,7 +31,8 @@ static void add_blobs(struct content *c, const struct run_inputs *in,
     blob.bytes = riscv_virt_tree(board, &blob.size);
     add(c, blob);
     for (size_t i = 0; (blob = kept_files_get(in->kept, i)).name; i++)
-        add(c, blob);
+        if (kept_files_holder(in->kept, blob.name) == blob.name)
+            add(c, blob);
     for (unsigned i = 0; i < in->machine.fw_cfgs; i++) {
         const struct riscv_virt_fw_cfg *item = &in->machine.fw_cfg[i];
         snprintf(c->fw_cfg[i], sizeof c->fw_cfg[i], BLOB_FW_CFG "%s", item->name);
@@ -56,7 +57,8 @@ static void append_config(struct content *c, const struct run_options *o,
     config->options.machine = in->machine;
     for (unsigned i = 0; i < o->disks; i++)
         config->image[i] = disk_images_identity(in->disks, i);
-    memcpy(config->symbols, in->symbols, sizeof config->symbols);
+    for (unsigned i = 0; i < o->symbol_files; i++)
+        config->symbols[i] = kept_files_holder(in->kept, in->symbols[i]);
     recording_config_append(config, &c->config);
     free(command);
     free(config);

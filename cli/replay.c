@@ -31,21 +31,26 @@ struct replay {
 static enum arguments_result parse(struct words *w, int argc, char **argv, struct error *err)
 {
     const struct argument table[] = {
-        {"at", NULL, "POSITION",
-         "where to stand: N, start, end (default), N%, -N from the end,\na bookmark's name", &w->at,
-         NULL},
-        {"gdb", NULL, "WHERE",
-         "where gdb connects: tcp:HOST:PORT, unix:PATH or stdio (default: a\nfree port, which is "
-         "said)",
-         &w->gdb, NULL},
-        {"s", NULL, NULL, "the same as -gdb tcp::1234", NULL, &w->gdb_short},
-        {"S", NULL, NULL, "accepted: it never runs by itself", NULL, &w->stopped},
-        {"serial", NULL, "WHERE",
-         "the serial port, for who runs on beyond the end, as in `backstep\nrun`; without it the "
-         "guest's output goes to stdout",
-         &w->serial, NULL},
-        {"memory-budget", NULL, "SIZE", "memory for checkpoints and log (default: as recorded)",
-         &w->budget, NULL},
+        {.name = "at",
+         .argument = "POSITION",
+         .help = "where to stand: N, start, end (default), N%, -N from the end,\na bookmark's name",
+         .value = &w->at},
+        {.name = "gdb",
+         .argument = "WHERE",
+         .help = "where gdb connects: tcp:HOST:PORT, unix:PATH or stdio (default: a\nfree port, "
+                 "which is said)",
+         .value = &w->gdb},
+        {.name = "s", .help = "the same as -gdb tcp::1234", .flag = &w->gdb_short},
+        {.name = "S", .help = "accepted: it never runs by itself", .flag = &w->stopped},
+        {.name = "serial",
+         .argument = "WHERE",
+         .help = "the serial port, for who runs on beyond the end, as in `backstep\nrun`; without "
+                 "it the guest's output goes to stdout",
+         .value = &w->serial},
+        {.name = "memory-budget",
+         .argument = "SIZE",
+         .help = "memory for checkpoints and log (default: as recorded)",
+         .value = &w->budget},
     };
     const struct arguments a = {
         "replay", "FILE [OPTION]...",

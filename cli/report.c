@@ -1,30 +1,20 @@
 #include "cli/report.h"
 
-#include "base/check.h"
+#include "base/log.h"
 #include "base/outfile.h"
+#include "cli/arguments.h"
 #include "cli/recorded_run.h"
+#include "machine/loader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { STATUS_DONE = 0, STATUS_BAD = 2, SYMBOL_FILES = 16 };
-#define SYMBOL_FILE_MOST (UINT64_C(2) << 30)
-
-static const char usage[] =
-    "usage: backstep report FILE [--at POSITION] [--html OUT] [--symbols ELF]...\n\n"
-    "What can be said of how a recorded run ended: why and where, the function to blame, where\n"
-    "the bad value came from, registers and backtraces, the last traps, how to go on.\n\n"
-    "  --at POSITION  not the end, but a position before it: N, 1.5e6, 50%, a bookmark\n"
-    "  --html OUT     the report also as one HTML file, which needs no other\n"
-    "  --symbols ELF  names and lines from this file too, as for a kernel Image, which has none\n\n"
-    "Exit status: 0 the report was made, 2 it was not.\n";
 
 struct options {
     const char *file, *html, *at;
     const char *symbols[SYMBOL_FILES];
     unsigned count;
-    bool help;
 };
 
 /* What the report is made of. */
@@ -38,50 +28,35 @@ struct report_run {
 
 /* ---- options ---- */
 
-/* Is it the option, with one dash or two? */
-static bool is_option(const char *word, const char *name)
+static enum arguments_result parse(struct options *o, int argc, char **argv, struct error *err)
 {
-    return !strcmp(word, name) || !strcmp(word, name + 1);
-}
-
-/* Options with a value; NULL: it is none of them. */
-static const char **find_option(struct options *o, const char *word)
-{
-    if (is_option(word, "--html"))
-        return &o->html;
-    if (is_option(word, "--at"))
-        return &o->at;
-    if (is_option(word, "--symbols"))
-        return &o->symbols[o->count];
-    return NULL;
-}
-
-static bool parse(struct options *o, int argc, char **argv, struct error *err)
-{
+    const struct argument table[] = {
+        {.name = "at",
+         .argument = "POSITION",
+         .help = "not the end, but a position before it: N, 1.5e6, 50%, a bookmark",
+         .value = &o->at},
+        {.name = "html",
+         .argument = "OUT",
+         .help = "the report also as one HTML file, which needs no other",
+         .value = &o->html},
+        {.name = "symbols",
+         .argument = "ELF",
+         .help = "names and lines from this file too, as for a kernel Image,\nwhich has none; "
+                 "repeatable",
+         .value = o->symbols,
+         .count = &o->count,
+         .most = SYMBOL_FILES},
+    };
+    const struct arguments a = {
+        "report", "FILE [--at POSITION] [--html OUT] [--symbols ELF]...",
+        "What can be said of how a recorded run ended: why and where, the function to blame, "
+        "where\n"
+        "the bad value came from, registers and backtraces, the last traps, how to go on. The "
+        "exit\n"
+        "status is 0 when the report was made, 2 when it was not.\n",
+        table, sizeof table / sizeof *table};
     *o = (struct options){0};
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i], **value = find_option(o, word);
-        if (value) {
-            if (i + 1 == argc)
-                return error_set(err, ERROR_USAGE, "%s needs a value behind it", word);
-            *value = argv[++i];
-            o->count += value == &o->symbols[o->count];
-            if (o->count == SYMBOL_FILES)
-                return error_set(err, ERROR_USAGE, "--symbols less than %d times", SYMBOL_FILES);
-        } else if (is_option(word, "--help") || !strcmp(word, "-h")) {
-            o->help = true;
-            return true;
-        } else if (word[0] == '-' && word[1]) {
-            return error_set(err, ERROR_USAGE,
-                             "no option `%.100s`: `backstep report --help` lists them", word);
-        } else if (o->file) {
-            return error_set(err, ERROR_USAGE, "one recording at a time, not also `%.100s`", word);
-        } else {
-            o->file = word;
-        }
-    }
-    return o->file || error_set(err, ERROR_USAGE,
-                                "which recording? `backstep report FILE`; `--help` says more");
+    return arguments_parse(&a, argc, argv, &o->file, err);
 }
 
 /* ---- opening ---- */
@@ -96,7 +71,7 @@ static void add_recorded(struct report_run *r)
     for (size_t i = 0; recorded_run_elf(r->run, i, &name, &bytes, &size); i++) {
         size_t before = symbols_count(r->symbols);
         if (!symbols_add(r->symbols, name, bytes, size, &err))
-            fprintf(stderr, "backstep: %s\n", err.message);
+            log_line(LOG_WARN, "%s", err.message);
         else if (!r->elf && symbols_count(r->symbols) > before)
             r->elf = name;
     }
@@ -106,7 +81,7 @@ static bool add_given(struct report_run *r, const struct options *o, struct erro
 {
     for (unsigned i = 0; i < o->count; i++) {
         size_t size;
-        if (!file_read(o->symbols[i], SYMBOL_FILE_MOST, &r->given[r->count], &size, err))
+        if (!file_read(o->symbols[i], IMAGE_FILE_MOST, &r->given[r->count], &size, err))
             return false;
         if (!symbols_add(r->symbols, o->symbols[i], r->given[r->count++], size, err))
             return false;
@@ -172,10 +147,10 @@ static bool make(struct report_run *r, const struct options *o, struct error *er
                                          .damage = info.damage};
     struct report_page page;
     report_make(&source, &page);
-    bool ok = !o->html || write_html(o->html, &page.html, err);
-    if (ok &&
-        (fwrite(page.text.data, 1, page.text.size, stdout) != page.text.size || fflush(stdout)))
-        ok = error_set(err, ERROR_IO, "the report cannot be written to standard output");
+    bool ok = !o->html ||
+              (recorded_run_spares(r->run, o->html, err) && write_html(o->html, &page.html, err));
+    if (ok)
+        fputs(buffer_text(&page.text), stdout);
     report_page_fini(&page);
     return ok;
 }
@@ -185,17 +160,10 @@ int report_main(int argc, char **argv)
     struct error err = ERROR_INIT;
     struct options options;
     struct report_run run = {0};
-    if (!parse(&options, argc, argv, &err)) {
-        fprintf(stderr, "backstep: %s\n", err.message);
-        return STATUS_BAD;
-    }
-    if (options.help) {
-        fputs(usage, stdout);
-        return STATUS_DONE;
-    }
+    enum arguments_result parsed = parse(&options, argc, argv, &err);
+    if (parsed != ARGUMENTS_GOOD)
+        return parsed == ARGUMENTS_HELP ? STATUS_DONE : command_failed(STATUS_BAD, &err);
     bool ok = report_run_open(&run, &options, &err) && make(&run, &options, &err);
-    if (!ok)
-        fprintf(stderr, "backstep: %s\n", err.message);
     report_run_fini(&run);
-    return ok ? STATUS_DONE : STATUS_BAD;
+    return ok ? STATUS_DONE : command_failed(STATUS_BAD, &err);
 }

@@ -20,7 +20,8 @@ struct report_source {
 };
 
 /* Fill a page, from report_page_begin to report_page_end; the caller's to report_page_fini. Replays
- * parts of the recording: about a second's work for each of the questions that need it. */
+ * parts of the recording, of each question at most some 1e9 positions: mostly a second or two, half
+ * a minute for each search (see report_search_back) through a page that is written all the time. */
 void report_make(const struct report_source *source, struct report_page *page);
 
 int report_main(int argc, char **argv);

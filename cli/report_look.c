@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Positions that are searched for one thing. */
-#define SEARCH_MOST UINT64_C(4000000000)
+#define SEARCH_MOST UINT64_C(1000000000)
 enum { SLICE_NS = 10000000 };
 
 uint64_t report_register(const struct report *r, unsigned hart, const char *name)

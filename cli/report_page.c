@@ -1,5 +1,7 @@
 #include "cli/report_page.h"
 
+#include "base/plain_text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,29 +39,6 @@ static const char style[] =
 
 /* ---- bytes of others ---- */
 
-/* Length of the UTF-8 character at `s` that may be shown; 0: none. Unicode 15, table 3-7. */
-static size_t character(const uint8_t *s, size_t left)
-{
-    if (s[0] >= 0x20 && s[0] < 0x7f)
-        return 1;
-    size_t size = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4 || left < size)
-        return 0;
-    for (size_t i = 1; i < size; i++)
-        if (s[i] >> 6 != 2)
-            return 0;
-    /* Longer than needed, surrogates, beyond the last plane, C1 controls. */
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ||
-        (s[0] == 0xc2 && s[1] < 0xa0))
-        return 0;
-    /* Marks that turn the direction of what follows, line and paragraph separators. */
-    if (s[0] == 0xe2 && ((s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae) ||
-                         (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9)))
-        return 0;
-    return size;
-}
-
 static void append_escaped(struct buffer *out, const uint8_t *s, size_t size)
 {
     static const char *const entity[128] = {
@@ -74,7 +53,7 @@ static void append_escaped(struct buffer *out, const uint8_t *s, size_t size)
 static void append_clean(struct buffer *text, struct buffer *html, const uint8_t *s, size_t size)
 {
     while (size) {
-        size_t n = character(s, size);
+        size_t n = plain_text_character(s, size);
         const uint8_t *shown = n ? s : (const uint8_t *)"?";
         if (text)
             buffer_append(text, shown, n ? n : 1);

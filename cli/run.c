@@ -1,17 +1,12 @@
 #include "cli/run.h"
 
+#include "cli/arguments.h"
 #include "cli/assembly.h"
 #include "cli/vmstate_dump.h"
 
 #include <stdio.h>
 
 enum { STATUS_NOT_RECORDED = 1, STATUS_BAD = 2 };
-
-static int bad(const struct error *err)
-{
-    fprintf(stderr, "backstep: %s\n", err->message);
-    return STATUS_BAD;
-}
 
 static int help(void)
 {
@@ -50,5 +45,5 @@ int run_main(int argc, char **argv)
                  : options.dump_vmstate ? dump(options.dump_vmstate, &err)
                                         : run(&options, &err);
     options_fini(&options);
-    return status < 0 ? bad(&err) : status;
+    return status < 0 ? command_failed(STATUS_BAD, &err) : status;
 }

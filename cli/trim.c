@@ -2,6 +2,7 @@
 
 #include "cli/arguments.h"
 #include "cli/numbers.h"
+#include "cli/positions.h"
 #include "cli/recorded_run.h"
 
 #include <stdio.h>
@@ -12,12 +13,6 @@ enum { STATUS_BAD = 2 };
 struct words {
     const char *file, *from, *to, *output;
 };
-
-static bool find(struct recorded_run *r, const char *name, const char *text, uint64_t *position,
-                 struct error *err)
-{
-    return recorded_run_position(r, text, position, err) || error_prefix(err, "--%s", name);
-}
 
 static void say(const char *path, uint64_t from, uint64_t to)
 {
@@ -32,12 +27,9 @@ static void say(const char *path, uint64_t from, uint64_t to)
 static bool trim(struct recorded_run *r, const struct words *w, struct error *err)
 {
     struct timeline *tl = recorded_run_timeline(r);
-    uint64_t from = timeline_begin(tl), to = timeline_tip(tl);
-    if ((w->from && !find(r, "from", w->from, &from, err)) ||
-        (w->to && !find(r, "to", w->to, &to, err)))
+    uint64_t from, to;
+    if (!position_find_part(tl, w->from, w->to, &from, &to, err))
         return false;
-    if (from > to)
-        return error_set(err, ERROR_RANGE, "--from %.80s lies behind --to %.80s", w->from, w->to);
     const struct recording_content *content = recorded_run_content(r, err);
     if (!content || !timeline_save(tl, w->output, content, from, to, err))
         return false;
@@ -50,10 +42,19 @@ int trim_main(int argc, char **argv)
     struct words w = {0};
     struct error err = ERROR_INIT;
     const struct argument table[] = {
-        {"from", NULL, "POSITION", "its beginning: N, start (default), N%, a bookmark", &w.from,
-         NULL},
-        {"to", NULL, "POSITION", "its end: N, end (default), N%, a bookmark", &w.to, NULL},
-        {"o", "output", "OUT", "the file to write, which must not be there", &w.output, NULL},
+        {.name = "from",
+         .argument = "POSITION",
+         .help = "its beginning: N, start (default), N%, a bookmark",
+         .value = &w.from},
+        {.name = "to",
+         .argument = "POSITION",
+         .help = "its end: N, end (default), N%, a bookmark",
+         .value = &w.to},
+        {.name = "o",
+         .alias = "output",
+         .argument = "OUT",
+         .help = "the file to write, which must not be there",
+         .value = &w.output},
     };
     const struct arguments a = {
         "trim", "FILE [--from POSITION] [--to POSITION] -o OUT",

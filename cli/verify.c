@@ -1,11 +1,15 @@
 #include "cli/verify.h"
 
 #include "base/check.h"
+#include "base/chunkfile.h"
+#include "base/plain_text.h"
 #include "cli/arguments.h"
 #include "cli/numbers.h"
+#include "cli/positions.h"
 #include "cli/verify_intervals.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -65,6 +69,31 @@ static void watch(struct verification *v, double began)
     erase();
 }
 
+/* ---- the file ---- */
+
+/* Chunks that are lost or damaged, also those that no replay needs; *err says which is the first.
+ */
+static uint64_t count_damaged(const char *path, struct error *err)
+{
+    struct error of_this = ERROR_INIT;
+    struct chunk_reader *r = chunk_reader_open(path, err);
+    struct buffer contents = {0};
+    uint64_t damaged = r ? 0 : 1, next = 0;
+    for (size_t i = 0; r && i < chunk_reader_count(r); i++) {
+        const struct chunk *chunk = chunk_reader_chunk(r, i);
+        if (chunk->number > next && !damaged)
+            error_set(err, ERROR_FORMAT, "chunk %" PRIu64 " is lost", next);
+        damaged += chunk->number - next;
+        next = chunk->number + UINT64_C(1);
+        buffer_clear(&contents);
+        if (!chunk_reader_load(r, chunk, &contents, &of_this) && !damaged++)
+            *err = of_this;
+    }
+    buffer_fini(&contents);
+    chunk_reader_free(r);
+    return damaged;
+}
+
 /* ---- the result ---- */
 
 static int report(const struct verify *v, const struct verification_result *result, double seconds)
@@ -84,29 +113,24 @@ static int report(const struct verify *v, const struct verification_result *resu
         buffer_printf(&line,
                       ": differs in %" PRIu64 " of %" PRIu64 " intervals, first: ", result->differ,
                       result->intervals);
-        for (const char *c = result->text; *c; c++)
-            buffer_append_byte(&line, *c == '\n' || (unsigned char)*c >= ' ' ? (uint8_t)*c : '?');
+        size_t at = line.size;
+        buffer_printf(&line, "%s\n", result->text);
+        plain_text_clean(line.data + at, line.size - at, true);
+    }
+    struct error damage = ERROR_INIT;
+    uint64_t damaged = count_damaged(recorded_run_path(v->run[0]), &damage);
+    if (damaged) {
+        buffer_printf(&line, "%" PRIu64 " of its chunks %s damaged, first: ", damaged,
+                      damaged == 1 ? "is" : "are");
+        append_plain(&line, damage.message);
         buffer_append_byte(&line, '\n');
     }
     fputs(buffer_text(&line), stdout);
     buffer_fini(&line);
-    return result->differ ? STATUS_DIFFERS : STATUS_EQUAL;
+    return result->differ || damaged ? STATUS_DIFFERS : STATUS_EQUAL;
 }
 
 /* ---- together ---- */
-
-static bool find_ends(struct verify *v, const struct words *w, struct error *err)
-{
-    struct timeline *tl = recorded_run_timeline(v->run[0]);
-    v->from = timeline_begin(tl);
-    v->to = timeline_tip(tl);
-    if (w->from && !recorded_run_position(v->run[0], w->from, &v->from, err))
-        return error_prefix(err, "--from");
-    if (w->to && !recorded_run_position(v->run[0], w->to, &v->to, err))
-        return error_prefix(err, "--to");
-    return v->from <= v->to || error_set(err, ERROR_RANGE, "--from %.80s lies behind --to %.80s",
-                                         w->from, w->to ? w->to : "end");
-}
 
 static bool find_jobs(struct verify *v, const char *text, struct error *err)
 {
@@ -122,15 +146,56 @@ static bool find_jobs(struct verify *v, const char *text, struct error *err)
     return true;
 }
 
+/* A thread that opens a run. */
+struct opening {
+    const char *file;
+    const struct recorded_run_options *options;
+    pthread_t thread;
+    struct recorded_run *run;
+    struct error err;
+};
+
+static void *open_one(void *ctx)
+{
+    struct opening *o = ctx;
+    o->run = recorded_run_open(o->file, o->options, &o->err);
+    return NULL;
+}
+
+/* The runs that are lacking, all at once. */
+static bool open_others(struct verify *v, const struct recorded_run_options *options,
+                        struct error *err)
+{
+    unsigned count = v->jobs - v->runs;
+    struct opening *opening = mem_new(count + 1, sizeof *opening);
+    for (unsigned i = 0; i < count; i++) {
+        opening[i] = (struct opening){v->file, options, .err = ERROR_INIT};
+        int failure = pthread_create(&opening[i].thread, NULL, open_one, &opening[i]);
+        check(!failure, "no thread: %d", failure);
+    }
+    bool good = true;
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(opening[i].thread, NULL);
+        if (opening[i].run)
+            v->run[v->runs++] = opening[i].run;
+        else
+            *err = opening[i].err;
+        good &= opening[i].run != NULL;
+    }
+    free(opening);
+    return good;
+}
+
 static bool open_runs(struct verify *v, const struct words *w, struct error *err)
 {
-    struct recorded_run_options options = {.without_images = true};
+    struct recorded_run_options options = {.without_images = true, .at_begin = true};
     v->run = mem_new(v->jobs, sizeof(struct recorded_run *));
     v->run[v->runs] = recorded_run_open(w->file, &options, err);
     if (!v->run[v->runs])
         return false;
     v->runs++;
-    if (!find_ends(v, w, err))
+    if (!position_find_part(recorded_run_timeline(v->run[0]), w->from, w->to, &v->from, &v->to,
+                            err))
         return false;
     size_t intervals = verification_intervals(recorded_run_recording(v->run[0]), v->from, v->to);
     if (v->jobs > intervals)
@@ -139,12 +204,7 @@ static bool open_runs(struct verify *v, const struct words *w, struct error *err
     options.budget = recorded_run_options(v->run[0])->budget / v->jobs;
     if (options.budget < BUDGET_LEAST)
         options.budget = BUDGET_LEAST;
-    for (; v->runs < v->jobs; v->runs++) {
-        v->run[v->runs] = recorded_run_open(w->file, &options, err);
-        if (!v->run[v->runs])
-            return false;
-    }
-    return true;
+    return open_others(v, &options, err);
 }
 
 static int verify(struct verify *v)
@@ -165,16 +225,25 @@ int verify_main(int argc, char **argv)
     struct verify v = {0};
     struct error err = ERROR_INIT;
     const struct argument table[] = {
-        {"from", NULL, "POSITION", "begin here: N, start (default), N%, a bookmark", &w.from, NULL},
-        {"to", NULL, "POSITION", "end here: N, end (default), N%, a bookmark", &w.to, NULL},
-        {"j", NULL, "N", "threads (default: as many as there are cores)", &w.jobs, NULL},
+        {.name = "from",
+         .argument = "POSITION",
+         .help = "begin here: N, start (default), N%, a bookmark",
+         .value = &w.from},
+        {.name = "to",
+         .argument = "POSITION",
+         .help = "end here: N, end (default), N%, a bookmark",
+         .value = &w.to},
+        {.name = "j",
+         .argument = "N",
+         .help = "threads (default: as many as there are cores)",
+         .value = &w.jobs},
     };
     const struct arguments a = {
         "verify", "FILE [--from POSITION] [--to POSITION] [-j N]",
         "Replays a recording from each of its checkpoints to the next one, and compares every\n"
-        "digest. The exit status is 0 when all are equal, 1 when one differs or a part is "
-        "damaged,\n"
-        "2 when the file cannot be opened.\n",
+        "digest, and reads all that the file has. The exit status is 0 when all are equal, 1 when "
+        "one\n"
+        "differs or a part is damaged, 2 when the file cannot be opened.\n",
         table, sizeof table / sizeof *table};
     enum arguments_result parsed = arguments_parse(&a, argc, argv, &w.file, &err);
     if (parsed == ARGUMENTS_HELP)

@@ -24,8 +24,8 @@ struct verification {
     bool started;
     uint64_t *end; /* ends of intervals, ascending: interval i is [end[i], end[i + 1]] */
     size_t intervals;
-    atomic_size_t left, over; /* intervals nobody has taken; threads that have ended */
-    pthread_mutex_t lock;     /* of `result` */
+    atomic_size_t taken, over; /* intervals; threads that have ended */
+    pthread_mutex_t lock;      /* of `result` */
     struct verification_result result;
 };
 
@@ -106,12 +106,11 @@ static bool arrive(struct worker *w, uint64_t from, uint64_t position)
     return false;
 }
 
-/* Later intervals are taken first: then each begins with a step back, which restores its own
- * checkpoint. */
+/* The machine may be at `from` already, where the interval before has ended. */
 static void replay(struct worker *w, uint64_t from, uint64_t to)
 {
     struct timeline *tl = recorded_run_timeline(w->run);
-    timeline_seek(tl, from);
+    timeline_seek_anew(tl, from);
     if (arrive(w, from, from)) {
         timeline_continue_to(tl, to);
         arrive(w, from, to);
@@ -119,18 +118,13 @@ static void replay(struct worker *w, uint64_t from, uint64_t to)
     atomic_fetch_add(&w->done, to - from);
 }
 
+/* Earlier intervals are taken first: of a checkpoint what differs from the one before is read. */
 static void *work(void *ctx)
 {
     struct worker *w = ctx;
     struct verification *v = w->v;
-    for (;;) {
-        size_t left = atomic_load(&v->left);
-        while (left && !atomic_compare_exchange_weak(&v->left, &left, left - 1))
-            ;
-        if (!left)
-            break;
-        replay(w, v->end[left - 1], v->end[left]);
-    }
+    for (size_t i; (i = atomic_fetch_add(&v->taken, 1)) < v->intervals;)
+        replay(w, v->end[i], v->end[i + 1]);
     atomic_fetch_add(&v->over, 1);
     return NULL;
 }
@@ -146,7 +140,7 @@ struct verification *verification_new(struct recorded_run **run, unsigned jobs, 
     v->intervals = e.count - 1;
     v->result.intervals = v->intervals;
     v->result.steps = v->end[v->intervals] - v->end[0];
-    atomic_init(&v->left, v->intervals);
+    atomic_init(&v->taken, 0);
     pthread_mutex_init(&v->lock, NULL);
     v->jobs = jobs;
     v->worker = mem_new(jobs, sizeof *v->worker);

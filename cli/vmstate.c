@@ -1,13 +1,11 @@
 /* The subcommands of `backstep vmstate`. */
 #include "cli/vmstate.h"
 
-#include "base/check.h"
-#include "cli/nearest.h"
+#include "cli/arguments.h"
 #include "cli/vmstate_check.h"
 #include "cli/vmstate_dump.h"
 #include "cli/vmstate_model.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,56 +30,19 @@ static const char usage[] =
     "\n"
     "The exit status of check is the number of findings, at most 255; 2 for a bad command line.\n";
 
-static int fail(int status, const struct error *err)
-{
-    fprintf(stderr, "backstep: %s\n", err->message);
-    return status;
-}
-
-/* ---- options ---- */
-
-struct option {
-    const char *name;
-    const char *alias;
-    const char **value; /* NULL: it takes none */
-    bool *flag;
-};
-
-static bool parse(const struct option *option, size_t count, char **argv, struct error *err)
-{
-    for (; *argv; argv++) {
-        const struct option *found = NULL;
-        for (size_t i = 0; i < count; i++)
-            if (!strcmp(option[i].name, *argv) || !strcmp(option[i].alias, *argv))
-                found = &option[i];
-        if (!found) {
-            const char *meant = nearest(*argv, &option[0].name, sizeof *option, count);
-            return error_set(err, ERROR_USAGE, "unknown option `%.80s`: %s%s%s", *argv,
-                             meant ? "did you mean `" : "", meant ? meant : "see ",
-                             meant ? "`?" : "`backstep vmstate --help`");
-        }
-        if (!found->value)
-            *found->flag = true;
-        else if (!*++argv)
-            return error_set(err, ERROR_USAGE, "%s needs a value: %s FILE", argv[-1], argv[-1]);
-        else
-            *found->value = *argv;
-    }
-    return true;
-}
-
-#define PARSE(table, argv, err) parse(table, sizeof(table) / sizeof *(table), argv, err)
-
 /* ---- dump ---- */
 
-static int dump_main(char **argv)
+static int dump_main(int argc, char **argv)
 {
-    const char *out = "-";
-    const struct option option[] = {{"--output", "-o", &out, NULL}};
+    const char *out = NULL;
+    const struct argument table[] = {
+        {.name = "output", .alias = "o", .argument = "FILE", .value = &out}};
+    const struct arguments a = {"vmstate dump", "[-o FILE]", NULL, table, 1};
     struct error err = ERROR_INIT;
-    if (PARSE(option, argv, &err) && vmstate_dump_write(out, &err))
+    if (arguments_parse(&a, argc, argv, NULL, &err) == ARGUMENTS_GOOD &&
+        vmstate_dump_write(out ? out : "-", &err))
         return 0;
-    return fail(BAD, &err);
+    return command_failed(BAD, &err);
 }
 
 /* ---- check ---- */
@@ -91,15 +52,17 @@ struct check_options {
     bool reverse, strict;
 };
 
-static bool parse_check(struct check_options *o, char **argv, struct error *err)
+static bool parse_check(struct check_options *o, int argc, char **argv, struct error *err)
 {
-    const struct option option[] = {
-        {"--src", "-s", &o->src, NULL},
-        {"--dest", "-d", &o->dest, NULL},
-        {"--reverse", "-reverse", NULL, &o->reverse},
-        {"--strict", "-strict", NULL, &o->strict},
+    const struct argument table[] = {
+        {.name = "src", .alias = "s", .argument = "FILE", .value = &o->src},
+        {.name = "dest", .alias = "d", .argument = "FILE", .value = &o->dest},
+        {.name = "reverse", .flag = &o->reverse},
+        {.name = "strict", .flag = &o->strict},
     };
-    if (!PARSE(option, argv, err))
+    const struct arguments a = {"vmstate check", "-s SRC -d DEST [--reverse] [--strict]", NULL,
+                                table, sizeof table / sizeof *table};
+    if (arguments_parse(&a, argc, argv, NULL, err) != ARGUMENTS_GOOD)
         return false;
     if (!o->src || !o->dest)
         return error_set(err, ERROR_USAGE,
@@ -123,12 +86,12 @@ static bool compare(json_t *src, json_t *dest, bool reverse, uint64_t *findings,
     return ok;
 }
 
-static int check_main(char **argv)
+static int check_main(int argc, char **argv)
 {
     struct check_options o = {0};
     struct error err = ERROR_INIT;
-    if (!parse_check(&o, argv, &err))
-        return fail(BAD, &err);
+    if (!parse_check(&o, argc, argv, &err))
+        return command_failed(BAD, &err);
     uint64_t findings = 0;
     json_t *src = vmstate_read(o.src, &err);
     json_t *dest = src ? vmstate_read(o.dest, &err) : NULL;
@@ -136,7 +99,7 @@ static int check_main(char **argv)
     json_decref(src);
     json_decref(dest);
     if (!ok)
-        return fail(o.strict ? BAD : VMSTATE_STATUS_MOST, &err);
+        return command_failed(o.strict ? BAD : VMSTATE_STATUS_MOST, &err);
     return findings < VMSTATE_STATUS_MOST ? (int)findings : VMSTATE_STATUS_MOST;
 }
 
@@ -149,10 +112,10 @@ int vmstate_main(int argc, char **argv)
             return 0;
         }
     if (argc > 1 && !strcmp(argv[1], "dump"))
-        return dump_main(argv + 2);
+        return dump_main(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "check"))
-        return check_main(argv + 2);
+        return check_main(argc - 1, argv + 1);
     error_set(&err, ERROR_USAGE, "vmstate %s%.80s%s: it is `vmstate dump` or `vmstate check`",
               argc > 1 ? "`" : "needs a word more", argc > 1 ? argv[1] : "", argc > 1 ? "`" : "");
-    return fail(BAD, &err);
+    return command_failed(BAD, &err);
 }

@@ -104,7 +104,7 @@ enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits);
 /* Answer with the error's sentence, and log it: not every client shows it. Returns GDB_REPLY. */
 enum gdb_outcome gdb_refuse(struct gdb_session *s, struct buffer *reply, const struct error *err);
 /* `text` as console output; allowed only while a resume or qRcmd is outstanding. */
-void gdb_send_console(struct gdb_session *s, const struct buffer *text);
+void gdb_send_console(struct gdb_session *s, struct buffer *text);
 
 /* Threads are harts, ids from 1. Does the id name one? */
 static inline bool gdb_hart_of(const struct gdb_session *s, int32_t thread, unsigned *hart)

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/endian.h"
 #include "base/log.h"
+#include "base/plain_text.h"
 #include "server/gdb_handlers.h"
 #include "server/stop_text.h"
 
@@ -38,10 +39,12 @@ static void send_raw(struct gdb_session *s, char byte)
         conn_send(s->conn, &byte, 1);
 }
 
-void gdb_send_console(struct gdb_session *s, const struct buffer *text)
+void gdb_send_console(struct gdb_session *s, struct buffer *text)
 {
     enum { PART = RSP_PACKET_SIZE / 4 };
     struct buffer part = {0};
+    /* Guests and recordings have a say in many a line, and gdb shows all as it is. */
+    plain_text_clean(text->data, text->size, true);
     for (size_t at = 0; at < text->size; at += PART) {
         size_t left = text->size - at;
         buffer_clear(&part);

@@ -462,7 +462,8 @@ size_t history_bytes(const struct timeline *tl)
     const struct history *h = &tl->history;
     return pagestore_bytes(tl->snapshots.store) + h->bytes + h->mark_capacity * sizeof *h->mark +
            log_bytes(tl->log) + disk_reads_bytes(tl->reads) + dirty_overlay_bytes(tl->m) +
-           transcript_bytes(tl->transcript);
+           transcript_bytes(tl->transcript) +
+           (tl->opened.checkpoints ? checkpoint_source_bytes(tl->opened.checkpoints) : 0);
 }
 
 /* Which automatic checkpoint hurts least to lose; 0: none may go, the first and the newest stay. */

@@ -23,6 +23,7 @@ import gdb_session  # noqa: E402
 import programs  # noqa: E402
 
 import cli_test  # noqa: E402
+import recording_file  # noqa: E402
 
 PROGRAM = os.environ["BACKSTEP"]
 GUESTS = pathlib.Path(os.environ["BACKSTEP_BUILD"]) / "guests"
@@ -50,6 +51,15 @@ def run(kernel, *arguments, **options):
 
 def info(path, status=0):
     return json.loads(backstep("info", path, "--json", status=status)[0])
+
+
+def changed(source, path, change):
+    """Write the recording again, never closed, with a change of its configuration."""
+    chunks = [(c.kind, c.contents) for c in recording_file.whole(pathlib.Path(source).read_bytes()) if c.kind != "TABL"]
+    config = json.loads(chunks[0][1])
+    change(config)
+    chunks[0] = (chunks[0][0], json.dumps(config).encode())
+    pathlib.Path(path).write_bytes(recording_file.build(chunks))
 
 
 class RecordingTest(unittest.TestCase):
@@ -205,7 +215,16 @@ class Refused(RecordingTest):
             self.bad([*command, self.crc, self.crc], "one file")
             self.bad([*command, self.crc, "--nonsense"], "--nonsense", "--help")
             self.bad([*command, ""], "missing")
-        self.assertFalse(self.path.exists())
+        self.bad(["trim", self.crc, "-o", ""], "-o needs a value")
+        self.assertEqual(self.listing(), ["empty", "fifo", "text"])
+
+    def test_standard_output_is_full(self):
+        for command in (["info", self.crc], ["info", self.crc, "--json"], ["verify", self.crc], ["info", "--help"]):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([PROGRAM, *command], stdout=full, stderr=subprocess.PIPE, text=True,
+                                      timeout=TIMEOUT, check=False)
+            self.assertEqual(done.returncode, 2, command)
+            self.assertIn("standard output", done.stderr)
 
     def test_positions(self):
         for option in ("--from", "--to"):
@@ -267,13 +286,13 @@ class Info(RecordingTest):
         self.assertEqual(facts["bytes"], os.path.getsize(self.crc))
         self.assertIsNone(facts["problem"])
         images = {i["name"]: i for i in facts["images"]}
-        self.assertEqual(set(images), {"tree", "kernel", "symbols/bench-crc.elf"})
+        self.assertEqual(set(images), {"tree", "kernel"}, "the symbols are the kernel's file")
         self.assertEqual(images["kernel"]["size"], os.path.getsize(CRC))
         config = facts["config"]
         self.assertEqual(config["machine"]["kernel"], CRC)
         self.assertEqual(config["machine"]["ram"], 16 << 20)
         self.assertEqual(config["machine"]["append"], "it's \xe4 test")
-        self.assertEqual(config["symbols"], [{"blob": "symbols/bench-crc.elf", "file": CRC}])
+        self.assertEqual(config["symbols"], [{"blob": "kernel", "file": CRC}])
         origin = config["origin"]
         self.assertTrue(origin["command"].startswith("backstep run -bios none -m 16M "), origin)
         self.assertIn("-append 'it'\\''s \xe4 test'", origin["command"])
@@ -284,8 +303,31 @@ class Info(RecordingTest):
     def test_text(self):
         text = backstep("info", self.crc)[0]
         for part in ("positions     0 to 60,000,000, 0.000 s to 0.480 s", "1 hart, 16.0 MiB of RAM",
-                     "symbols/bench-crc.elf, ", ", closed\n"):
+                     "kernel, ", ", closed\n"):
             self.assertIn(part, text)
+
+    def test_each_file_once(self):
+        """Files with symbols, of which some are the kernel or each other by another name."""
+        names = [self.folder / name for name in ("kernel.elf", "one.elf", "two.elf", "integer.elf")]
+        for source, name in zip((CRC, FAILING, FAILING, INTEGER), names):
+            shutil.copy(source, name)
+        words = [word for name in names for word in ("--symbols", name)]
+        run(CRC, "-o", self.path, "--stop-at", 1000, *words)
+        again = self.folder / "again.bsr"
+        backstep("trim", self.path, "-o", again)
+        for name in names:
+            name.unlink()
+        for path in (self.path, again):
+            facts = self.check_whole(path, 1000)
+            self.assertEqual(sorted(i["name"] for i in facts["images"]),
+                             ["kernel", "symbols/integer.elf", "symbols/one.elf", "tree"])
+            self.assertEqual([(s["blob"], s["file"]) for s in facts["config"]["symbols"]],
+                             list(zip(("kernel", "symbols/one.elf", "symbols/one.elf", "symbols/integer.elf"),
+                                      map(str, names))))
+            data = path.read_bytes()
+            stored = sum(c.size for c in recording_file.whole(data) if c.kind == "BLOB")
+            self.assertLess(stored, sum(map(os.path.getsize, (CRC, FAILING, INTEGER))) + (64 << 10))
+            self.assertIn("machine mode, at ", backstep("report", path)[0])
 
     def test_another_place(self):
         """The kernel is gone and the file has another name: it opens all the same."""
@@ -302,6 +344,22 @@ class Info(RecordingTest):
         text = backstep("info", self.path)[0]
         self.assertIn("?[31mred", text)
         self.assertNotIn("\x1b", text)
+
+    def test_of_anybody(self):
+        """A configuration that somebody else has written: its texts move no cursor, and what cannot be made
+        into a machine is told of as far as it can be read."""
+        evil = "\x1b]0;title\x07\x1b[2J\x9b31m"
+        path = self.folder / "evil.bsr"
+        changed(self.crc, path, lambda config: config["origin"].update(version=evil, host=evil, command=evil))
+        for command in ("info", "verify", "report"):
+            out, err = backstep(command, path)
+            for text in (out, err):
+                self.assertFalse(set("\x1b\x07\x9b") & set(text), (command, text))
+        self.assertIn("?]0;title??[2J", err)
+        other = self.folder / "other.bsr"
+        changed(self.crc, f"{other}.incomplete", lambda config: config.update(config=99))
+        self.assertIn("version 99", info(other, status=1)["problem"])
+        self.assertEqual(info(other, status=1)["tip"], STEPS)
 
     def test_long_words(self):
         """As long as a host lets them be, and each byte of them many in JSON."""
@@ -322,6 +380,29 @@ class Info(RecordingTest):
 
 
 class Verify(RecordingTest):
+    def test_progress_on_a_terminal(self):
+        """A bar, wiped away at the end; the result is not in it."""
+        master, slave = os.openpty()
+        self.addCleanup(os.close, master)
+        done = subprocess.run([PROGRAM, "verify", self.crc, "-j", "1"], stdout=subprocess.PIPE, stderr=slave,
+                              text=True, timeout=TIMEOUT, check=True)
+        os.close(slave)
+        shown = os.read(master, 65536).decode()
+        self.assertRegex(shown, r"^(\r\[=* *\] +\d+%( +\d+ s left +)?)+\r +\r$")
+        self.assertEqual(done.stdout.count("\n"), 1)
+
+    def test_damage_that_no_replay_meets(self):
+        """What is left is equal; that something is lost is told too, of every kind of chunk."""
+        data = pathlib.Path(self.crc).read_bytes()
+        for kind in ("ORIG", "BLOB", "MARK", "SUMM", "PAGE"):
+            chunk = [c for c in recording_file.whole(data) if c.kind == kind][-1]
+            broken = bytearray(data)
+            broken[chunk.offset + 32 + chunk.stored // 2] ^= 1
+            self.path.write_bytes(broken)
+            out, err = backstep("verify", self.path, status=2 if kind == "BLOB" else 1)
+            self.assertIn(f"chunk {chunk.number} ({kind})", out + err)
+            self.assertEqual("some digests are missing" in err, kind == "MARK", err)
+
     def test_jobs(self):
         intervals = set()
         for jobs in ("1", "2", "7"):

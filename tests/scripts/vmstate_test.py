@@ -253,7 +253,7 @@ def command_lines(c):
     c.bad(["vmstate", "check"], "-s FILE")
     c.bad(["vmstate", "check", "-s", "x"], "-d FILE")
     c.bad(["vmstate", "check", "-s"], "-s needs a value")
-    c.bad(["vmstate", "check", "--revers"], "--revers", "did you mean `--reverse`?")
+    c.bad(["vmstate", "check", "--revers"], "--revers", "did you mean --reverse?")
     c.bad(["vmstate", "check", "x"], "x", "--help")
     c.bad(["vmstate", "dump", "-o"], "-o needs a value")
     c.bad(["vmstate", "dump", "-o", "/nowhere/x"], "/nowhere/x")

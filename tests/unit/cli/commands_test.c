@@ -95,13 +95,16 @@ Test(commands, bookmarks)
     assert_says("bookmark -d early", "there is no bookmark `early`");
     assert_says("bookmark -d", "needs a name");
     assert_says("goto early", "is no position");
-    static const char *const bad[] = {"5",
-                                      "-x",
-                                      "start",
-                                      "end",
-                                      "a/b",
-                                      "a12345678901234567890123456789012345678901234567890123456789"
-                                      "0123456789"};
+    static const char *const bad[] = {
+        "5",
+        "-x",
+        "start",
+        "end",
+        "begin",
+        "tip",
+        "a/b",
+        ("a12345678901234567890123456789012345678901234567890123456789"
+         "0123456789")};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char line[128];
         snprintf(line, sizeof line, "bookmark %s", bad[i]);

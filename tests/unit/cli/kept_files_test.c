@@ -35,6 +35,28 @@ Test(kept_files, names_and_bytes)
     kept_files_free(k);
 }
 
+/* A recording has the bytes of symbols once, by the name of an image when one is the same. */
+Test(kept_files, symbols_that_others_have)
+{
+    struct kept_files *k = kept_files_new();
+    const char *first = add(k, "symbols/a", "one"), *second = add(k, "symbols/b", "one");
+    const char *other = add(k, "symbols/c", "two"), *image = add(k, "symbols/d", "ker");
+    const char *none = add(k, "symbols/e", ""), *none_too = add(k, "symbols/f", "");
+    cr_assert_str_eq(kept_files_holder(k, first), first);
+    cr_assert_str_eq(kept_files_holder(k, second), first);
+    cr_assert_str_eq(kept_files_holder(k, image), image);
+    const char *kernel = add(k, "kernel", "ker"), *initrd = add(k, "initrd", "ker");
+    cr_assert_str_eq(kept_files_holder(k, image), kernel);
+    cr_assert_str_eq(kept_files_holder(k, kernel), kernel);
+    cr_assert_str_eq(kept_files_holder(k, initrd), initrd, "a board asks for it by this name");
+    cr_assert_str_eq(kept_files_holder(k, first), first);
+    cr_assert_str_eq(kept_files_holder(k, other), other);
+    cr_assert_str_eq(kept_files_holder(k, none), none);
+    cr_assert_str_eq(kept_files_holder(k, none_too), none_too);
+    cr_assert_str_eq(kept_files_holder(k, "another"), "another");
+    kept_files_free(k);
+}
+
 static void write_file(const char *path, const char *bytes)
 {
     FILE *f = fopen(path, "w");

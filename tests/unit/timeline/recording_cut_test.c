@@ -583,7 +583,7 @@ Test(recording_cut, summaries_within_the_budget)
     bench_live(&b, NULL, 0, 40000);
     close_file();
     bench_fini(&b);
-    struct timeline_options o = {.warp = true, .spacing_steps = 1, .budget = 4100 << 10};
+    struct timeline_options o = {.warp = true, .spacing_steps = 1, .budget = 4180 << 10};
     cr_assert(bench_open(&b, &echo, &o, path, &err), "%s", err.message);
     for (unsigned i = 0; i < 40; i++)
         bench_seek(&b, 30001 + 17 * i);
