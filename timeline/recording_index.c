@@ -140,12 +140,15 @@ static bool malformed(struct error *err, const char *what)
 
 static bool add_origin(struct recording_index *x, struct unpack *u, struct error *err)
 {
-    x->origin.digest = recording_unpack_digest(u);
-    x->origin.first_event = unpack_u64(u);
-    x->origin.position = unpack_u64(u);
-    x->has_origin = !u->failed && !x->has_origin && x->origin.first_event <= UINT64_MAX / 2 &&
-                    x->origin.position <= CLOCK_LAST;
-    return x->has_origin || malformed(err, "first lines");
+    struct origin_row row;
+    row.digest = recording_unpack_digest(u);
+    row.first_event = unpack_u64(u);
+    row.position = unpack_u64(u);
+    if (u->failed || x->has_origin || row.first_event > UINT64_MAX / 2 || row.position > CLOCK_LAST)
+        return malformed(err, "first lines");
+    x->origin = row;
+    x->has_origin = true;
+    return true;
 }
 
 static bool add_interval(struct recording_index *x, struct unpack *u, struct error *err)
@@ -285,6 +288,9 @@ bool recording_index_add(struct recording_index *x, uint32_t kind, uint32_t chun
                          const uint8_t *bytes, size_t size, struct error *err)
 {
     struct unpack u = {bytes, size, false};
+    /* Nothing of the history can come before its beginning is known. */
+    if (!x->has_origin && (kind == CHUNK_INTV || kind == CHUNK_LOGE || kind == CHUNK_TIP))
+        return malformed(err, "first lines");
     switch (kind) {
     case CHUNK_CONF:
         if (x->conf != CHUNK_NONE)
