@@ -16,6 +16,7 @@ enum {
     ROUNDS_QUICK = 3,
     ROUNDS_LINUX = 5,
     ROUNDS_LINUX_QUICK = 1,
+    ROUNDS_RECORDING = 1,
     ROUNDS_MOST = BENCH_SAMPLES,
     REPEATS = 3,
     REPEATS_QUICK = 1
@@ -26,12 +27,16 @@ enum {
 
 static const char usage[] =
     "usage: backstep bench [--quick] [--rounds N] [--steps N] [--json]\n"
+    "       backstep bench --recording [--quick] [--rounds N] [--steps N] [--json]\n"
     "       backstep bench --linux [KERNEL INITRD] [--quick] [--rounds N] [--json]\n"
     "Measures speed forwards and backwards on five built-in guests, side by side with\n"
-    "qemu-system-riscv64 where that is installed.\n"
+    "qemu-system-riscv64 where that is installed, and recordings in files.\n"
+    "  --recording only recordings: up to 1e10 steps (with --quick 1e9, with --steps N those),\n"
+    "              opened and verified\n"
     "  --linux     on Debian's Linux instead: boot to power-off, what the log and the checkpoints\n"
-    "              take; KERNEL and INITRD are those that tests/guests/get-linux and\n"
-    "              tests/linux/initramfs.py have made, in $BACKSTEP_LINUX or build/deps/linux\n"
+    "              take, a recording in a file; KERNEL and INITRD are those that\n"
+    "              tests/guests/get-linux and tests/linux/initramfs.py have made, in\n"
+    "              $BACKSTEP_LINUX or build/deps/linux\n"
     "  --quick     fewer and shorter rounds\n"
     "  --rounds N  rounds of forward runs; the medians count (1 to 1000)\n"
     "  --steps N   steps of a round, instead of as many as take 0.4 s\n"
@@ -40,6 +45,8 @@ static const char usage[] =
 /* The latency is that of the first. */
 static const char *const guest_names[BENCH_GUESTS] = {"integer", "crc", "chase", "matmul", "calls"};
 static const uint64_t positions[BENCH_POSITIONS] = {1000000, 100000000, 1000000000};
+/* Where recordings end; --quick does without the longest. */
+static const uint64_t ends[BENCH_RECORDINGS] = {100000000, 1000000000, UINT64_C(10000000000)};
 
 /* ---- options ---- */
 
@@ -83,11 +90,22 @@ static bool parse_option(struct bench_options *o, char **argv, int argc, int *at
         return o->json = true;
     if (is_flag(argv[*at], "linux"))
         return o->linux_guest = true;
+    if (is_flag(argv[*at], "recording"))
+        return o->recording = true;
     if (!take_number(argv, argc, at, "rounds", ROUNDS_MOST, rounds, &taken, err) || taken)
         return !err->code;
     if (!take_number(argv, argc, at, "steps", STEPS_MOST, &o->steps, &taken, err) || taken)
         return !err->code;
     return error_set(err, ERROR_USAGE, "there is no option `%.60s`", argv[*at]);
+}
+
+static unsigned usual_rounds(const struct bench_options *o)
+{
+    if (o->linux_guest)
+        return o->quick ? ROUNDS_LINUX_QUICK : ROUNDS_LINUX;
+    if (o->recording)
+        return ROUNDS_RECORDING;
+    return o->quick ? ROUNDS_QUICK : ROUNDS;
 }
 
 static bool parse_options(struct bench_options *o, int argc, char **argv, struct error *err)
@@ -101,9 +119,9 @@ static bool parse_options(struct bench_options *o, int argc, char **argv, struct
         return error_set(err, ERROR_USAGE, "--linux wants two files, KERNEL INITRD, or none");
     if (o->linux_guest && o->steps)
         return error_set(err, ERROR_USAGE, "--steps is not for --linux: its workload is fixed");
-    unsigned usual = o->linux_guest ? (o->quick ? ROUNDS_LINUX_QUICK : ROUNDS_LINUX)
-                                    : (o->quick ? ROUNDS_QUICK : ROUNDS);
-    o->rounds = rounds ? (unsigned)rounds : usual;
+    if (o->linux_guest && o->recording)
+        return error_set(err, ERROR_USAGE, "--linux measures a recording too: without --recording");
+    o->rounds = rounds ? (unsigned)rounds : usual_rounds(o);
     o->round_seconds = o->quick ? ROUND_SECONDS_QUICK : ROUND_SECONDS;
     return true;
 }
@@ -153,6 +171,19 @@ static bool measure_latencies(struct bench_results *results, struct bench_host *
     return true;
 }
 
+static bool measure_recordings(struct bench_results *results, struct bench_host *host,
+                               struct error *err)
+{
+    const struct bench_options *o = &results->options;
+    unsigned rounds = o->recording ? o->rounds : ROUNDS_RECORDING;
+    results->recordings.guest = results->speed[0].guest;
+    if (o->recording && o->steps)
+        return bench_measure_recordings(&results->recordings, &o->steps, 1, rounds, host, err);
+    return bench_measure_recordings(&results->recordings, ends,
+                                    o->quick ? BENCH_RECORDINGS - 1 : BENCH_RECORDINGS, rounds,
+                                    host, err);
+}
+
 /* False: a signal ends the bench. No QEMU is an empty text. */
 static bool find_qemu(struct bench_host *host, char *version, size_t size, struct error *err)
 {
@@ -166,8 +197,11 @@ static bool run_guests(const struct bench_options *options, struct bench_host *h
 {
     struct bench_results *r = mem_new(1, sizeof *r);
     r->options = *options;
-    bool good = find_guests(r, err) && find_qemu(host, r->qemu, sizeof r->qemu, err) &&
-                measure_speeds(r, host, err) && measure_latencies(r, host, err);
+    bool good = find_guests(r, err);
+    if (good && !options->recording)
+        good = find_qemu(host, r->qemu, sizeof r->qemu, err) && measure_speeds(r, host, err) &&
+               measure_latencies(r, host, err);
+    good = good && measure_recordings(r, host, err);
     if (good)
         bench_print_table(r, options->json ? stderr : stdout);
     if (good && options->json)

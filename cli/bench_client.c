@@ -132,8 +132,14 @@ static bool greet(struct bench_client *client, struct error *err)
            ask(client, "?", err);
 }
 
-static bool connect_client(struct bench_client *client, const char *path, int ready,
-                           struct error *err)
+static bool connect_client(struct bench_client *client, const char *path, struct error *err)
+{
+    client->fd = bench_connect(client->host, path, client->pid, err);
+    return client->fd >= 0 && greet(client, err);
+}
+
+/* How long did the live run take? */
+static bool await(struct bench_client *client, int ready, struct error *err)
 {
     if (!bench_wait(client->host, ready, ANSWER_SECONDS, err))
         return false;
@@ -142,8 +148,7 @@ static bool connect_client(struct bench_client *client, const char *path, int re
         return error_set(err, ERROR_IO, "the server did not start");
     client->forward = seconds[0];
     client->forward_cpu = seconds[1];
-    client->fd = bench_connect(client->host, path, client->pid, err);
-    return client->fd >= 0 && greet(client, err);
+    return true;
 }
 
 bool bench_client_start(struct bench_client *client, struct bench_host *host,
@@ -163,11 +168,33 @@ bool bench_client_start(struct bench_client *client, struct bench_host *host,
     }
     close(ready[1]);
     rsp_framer_init(&client->framer);
-    bool good = client->pid > 0 && connect_client(client, path, ready[0], err);
+    bool good =
+        client->pid > 0 && await(client, ready[0], err) && connect_client(client, path, err);
     close(ready[0]);
     if (!good)
         bench_client_end(client);
     return good;
+}
+
+bool bench_client_attach(struct bench_client *client, struct bench_host *host, pid_t pid,
+                         const char *path, struct error *err)
+{
+    *client = (struct bench_client){.host = host, .pid = pid, .fd = -1};
+    rsp_framer_init(&client->framer);
+    if (connect_client(client, path, err))
+        return true;
+    bench_client_end(client);
+    return false;
+}
+
+bool bench_client_finish(struct bench_client *client, struct bench_usage *usage, struct error *err)
+{
+    double began = bench_now();
+    kill(client->pid, SIGTERM);
+    if (!bench_wait_end(client->host, client->pid, began, ANSWER_SECONDS, usage, err))
+        return false;
+    client->pid = 0;
+    return usage->good || error_set(err, ERROR_IO, "the server has failed");
 }
 
 void bench_client_end(struct bench_client *client)

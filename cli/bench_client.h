@@ -25,6 +25,13 @@ struct bench_stop_reply {
 /* Run the guest to `position` live, in a server, and connect to it. */
 bool bench_client_start(struct bench_client *client, struct bench_host *host,
                         const struct embedded_file *guest, uint64_t position, struct error *err);
+/* Connect to a server at `path`, a Unix socket, that process `pid` is or becomes; the process is
+ * the client's from now on, and killed on error. */
+bool bench_client_attach(struct bench_client *client, struct bench_host *host, pid_t pid,
+                         const char *path, struct error *err);
+/* Ask the server to end (SIGTERM) and wait for it; usage->wall is what that took. To be followed by
+ * bench_client_end. */
+bool bench_client_finish(struct bench_client *client, struct bench_usage *usage, struct error *err);
 /* Kills the server. */
 void bench_client_end(struct bench_client *client);
 

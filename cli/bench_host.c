@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define CONNECT_SECONDS 20.0
+#define CONNECT_POLL_SECONDS 0.002
 #define END_POLL_SECONDS 0.002
 
 /* ---- life ---- */
@@ -125,6 +127,20 @@ void bench_restore_signals(const struct bench_host *host)
     sigprocmask(SIG_SETMASK, &host->old_mask, NULL);
 }
 
+pid_t bench_run(struct bench_host *host, const char *const *words, struct error *err)
+{
+    pid_t pid = bench_fork(host, err);
+    if (pid)
+        return pid;
+    bench_restore_signals(host);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(null, STDERR_FILENO);
+    execv("/proc/self/exe", (char *const *)(uintptr_t)words);
+    _exit(127);
+}
+
 static void forget(struct bench_host *host, pid_t pid)
 {
     for (size_t i = 0; i < BENCH_CHILDREN; i++)
@@ -228,7 +244,7 @@ int bench_connect(struct bench_host *host, const char *path, pid_t server, struc
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     while (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
         bool ended = child_ended(server), late = bench_now() > end;
-        if (ended || late || !bench_sleep(host, 0.01, err)) {
+        if (ended || late || !bench_sleep(host, CONNECT_POLL_SECONDS, err)) {
             if (ended || late)
                 error_set(err, ERROR_IO, ended ? "it has ended at once" : "it does not listen");
             close(fd);
@@ -255,6 +271,13 @@ double bench_cpu(pid_t pid)
     struct timespec t = {0};
     if (clock_getcpuclockid(pid, &clock) == 0)
         clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double bench_thread_cpu(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -285,4 +308,10 @@ void bench_rate(struct bench_rates *rates, double count, double cpu, double wall
 {
     bench_sample(&rates->cpu, count / cpu);
     bench_sample(&rates->wall, count / wall);
+}
+
+void bench_time(struct bench_times *times, double cpu, double wall)
+{
+    bench_sample(&times->cpu, cpu);
+    bench_sample(&times->wall, wall);
 }

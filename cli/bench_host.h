@@ -33,6 +33,9 @@ void bench_host_fini(struct bench_host *host);
 pid_t bench_fork(struct bench_host *host, struct error *err);
 /* In the child, before exec: signals as they were before the bench. */
 void bench_restore_signals(const struct bench_host *host);
+/* A process that is this program with these words (the first is its name, NULL behind the last),
+ * and says and hears nothing. -1 on error. */
+pid_t bench_run(struct bench_host *host, const char *const *words, struct error *err);
 /* Kill one child and wait for it. */
 void bench_kill(struct bench_host *host, pid_t pid);
 /* Wait for one that ends by itself; killed when it has not after `seconds`. */
@@ -61,6 +64,8 @@ int bench_connect(struct bench_host *host, const char *path, pid_t server, struc
 double bench_now(void);
 /* Processor seconds that a process, with all its threads, has used; its own with 0. */
 double bench_cpu(pid_t pid);
+/* Those of the calling thread. */
+double bench_thread_cpu(void);
 
 struct bench_samples {
     double value[BENCH_SAMPLES];
@@ -79,5 +84,12 @@ struct bench_rates {
 };
 
 void bench_rate(struct bench_rates *rates, double count, double cpu, double wall);
+
+/* Processor and wall seconds. */
+struct bench_times {
+    struct bench_samples cpu, wall;
+};
+
+void bench_time(struct bench_times *times, double cpu, double wall);
 
 #endif

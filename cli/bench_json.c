@@ -74,7 +74,7 @@ json_t *bench_floors_json(const struct bench_floor *row, size_t count)
     return array;
 }
 
-void bench_print_json(const struct bench_results *results, FILE *out)
+static json_t *guests_json(const struct bench_results *results)
 {
     json_t *speed = json_array(), *latency = json_array();
     for (unsigned i = 0; i < BENCH_GUESTS; i++)
@@ -83,12 +83,25 @@ void bench_print_json(const struct bench_results *results, FILE *out)
         json_array_append_new(latency, latency_json("engine", &results->engine[i]));
     for (unsigned i = 0; i < BENCH_POSITIONS; i++)
         json_array_append_new(latency, latency_json("socket", &results->socket[i]));
-    struct bench_floor floor[BENCH_FLOORS];
-    size_t floors = bench_floors(results, floor);
-    json_t *object = json_pack("{s:s, s:o, s:i, s:o, s:o, s:o}", "version", BACKSTEP_VERSION,
-                               "qemu", results->qemu[0] ? json_string(results->qemu) : json_null(),
-                               "rounds", (int)results->options.rounds, "speed", speed, "latency",
-                               latency, "floors", bench_floors_json(floor, floors));
+    return json_pack("{s:o, s:i, s:o, s:o}", "qemu",
+                     results->qemu[0] ? json_string(results->qemu) : json_null(), "rounds",
+                     (int)results->options.rounds, "speed", speed, "latency", latency);
+}
+
+void bench_print_json(const struct bench_results *results, FILE *out)
+{
+    struct bench_floor floor[BENCH_FLOORS + BENCH_RECORDING_FLOORS];
+    size_t floors = 0;
+    json_t *object = json_pack("{s:s}", "version", BACKSTEP_VERSION);
+    if (!results->options.recording) {
+        json_t *guests = guests_json(results);
+        json_object_update(object, guests);
+        json_decref(guests);
+        floors = bench_floors(results, floor);
+    }
+    floors += bench_recording_floors(&results->recordings, floor + floors);
+    json_object_set_new(object, "recordings", bench_recordings_json(&results->recordings));
+    json_object_set_new(object, "floors", bench_floors_json(floor, floors));
     json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     fputc('\n', out);
     json_decref(object);

@@ -5,6 +5,7 @@
 #include "cli/bench_qemu.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
 /* The default of `backstep run`, and one that history does not fit in. */
@@ -33,16 +34,28 @@ static bool boot(struct course *c, enum bench_linux_run which, const struct benc
 
 /* ---- the fixed workload ---- */
 
-static bool boot_ours(struct course *c, bool off, struct error *err)
+static bool boot_ours(struct course *c, enum bench_linux_run which, struct error *err)
 {
-    const struct bench_boot how = {
-        .mode = c->sizes->mode, .budget = BUDGET, .checkpoints_off = off};
-    enum bench_linux_run which = off ? LINUX_BOOT_OFF : LINUX_BOOT;
-    struct bench_times *times = off ? &c->results->off : &c->results->recorded;
+    struct bench_linux_results *r = c->results;
+    const struct bench_boot how = {.mode = c->sizes->mode,
+                                   .budget = BUDGET,
+                                   .checkpoints_off = which == LINUX_BOOT_OFF,
+                                   .to_file = which == LINUX_BOOT_FILE};
     if (!boot(c, which, &how, err))
         return false;
-    bench_sample(&times->cpu, c->results->run[which].usage.cpu);
-    bench_sample(&times->wall, c->results->run[which].usage.wall);
+    bench_time(&r->ours[which], r->run[which].usage.cpu, r->run[which].usage.wall);
+    bench_sample(&r->thread[which], r->run[which].thread);
+    if (how.to_file)
+        bench_sample(&r->close, r->run[which].close);
+    return true;
+}
+
+/* Nobody is always the first. */
+static bool boot_all(struct course *c, unsigned round, struct error *err)
+{
+    for (unsigned i = 0; i < LINUX_BOOTS; i++)
+        if (!boot_ours(c, (round + i) % LINUX_BOOTS, err))
+            return false;
     return true;
 }
 
@@ -71,18 +84,41 @@ static double cpu_of_step(const struct bench_booted *booted)
     return booted->usage.cpu / (double)booted->steps;
 }
 
+static double thread_of_step(const struct bench_booted *booted)
+{
+    return booted->thread / (double)booted->steps;
+}
+
+static bool measure_replays(struct course *c, struct error *err)
+{
+    char path[BENCH_PATH];
+    struct bench_recording *row = &c->results->replay;
+    bench_linux_recording(c->host, path);
+    row->end = c->results->run[LINUX_BOOT_FILE].steps;
+    row->bytes = c->results->run[LINUX_BOOT_FILE].file_bytes;
+    row->forward = c->results->ours[LINUX_BOOT];
+    row->close = c->results->close;
+    fprintf(stderr, "backstep bench: Linux, its recording\n");
+    bool good = bench_measure_replays(row, path, c->host, err);
+    unlink(path);
+    return good;
+}
+
 static bool measure_workload(struct course *c, struct error *err)
 {
     struct bench_linux_results *r = c->results;
     for (unsigned i = 0; i < r->options.rounds; i++) {
         fprintf(stderr, "backstep bench: Linux, boot to power-off, %u of %u\n", i + 1,
                 r->options.rounds);
-        if (!boot_ours(c, i % 2, err) || !boot_ours(c, i % 2 == 0, err) || !boot_qemu(c, err))
+        if (!boot_all(c, i, err) || !boot_qemu(c, err))
             return false;
         double off = cpu_of_step(&r->run[LINUX_BOOT_OFF]);
+        double memory = thread_of_step(&r->run[LINUX_BOOT]);
+        double file = thread_of_step(&r->run[LINUX_BOOT_FILE]);
         bench_sample(&r->overhead, 100 * (cpu_of_step(&r->run[LINUX_BOOT]) / off - 1));
+        bench_sample(&r->file_cost, 100 * (file / memory - 1));
     }
-    return true;
+    return measure_replays(c, err);
 }
 
 /* ---- devices ---- */

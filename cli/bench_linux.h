@@ -26,6 +26,7 @@ struct bench_boot {
     const char *mode; /* of its /init, see tests/linux/initramfs.py */
     uint64_t budget;  /* bytes */
     bool checkpoints_off;
+    bool to_file;      /* recorded to one, too: see bench_linux_recording */
     bool paced;        /* in real time */
     bool network;      /* user networking */
     uint16_t port;     /* fetch the page there; 0: none */
@@ -37,6 +38,9 @@ struct bench_boot {
 struct bench_booted {
     struct bench_boot boot;
     struct bench_usage usage;
+    double thread; /* processor seconds of the machine's thread alone */
+    double close;  /* seconds to close the file */
+    uint64_t file_bytes;
     uint64_t steps;
     struct timeline_info info;
 };
@@ -44,6 +48,8 @@ struct bench_booted {
 /* Run it in a process of its own, to the guest's power-off; an error when it has not done all. */
 bool bench_linux_boot(const struct bench_boot *boot, const struct bench_linux_files *files,
                       struct bench_host *host, struct bench_booted *booted, struct error *err);
+/* The file that the last boot was recorded to. */
+void bench_linux_recording(const struct bench_host *host, char path[BENCH_PATH]);
 /* The same by QEMU, recording: mode only. */
 bool bench_linux_boot_qemu(const struct bench_boot *boot, const struct bench_linux_files *files,
                            struct bench_host *host, struct bench_usage *usage, uint64_t *log_bytes,
@@ -54,21 +60,18 @@ pid_t bench_page_start(struct bench_host *host, uint64_t bytes, uint16_t *port, 
 
 /* ---- results ---- */
 
-/* Processor and wall seconds. */
-struct bench_times {
-    struct bench_samples cpu, wall;
-};
-
 enum bench_linux_run {
     LINUX_BOOT,       /* the fixed workload */
     LINUX_BOOT_OFF,   /* without checkpoints */
+    LINUX_BOOT_FILE,  /* to a file */
     LINUX_DISK,       /* with a small budget */
     LINUX_AWAKE,      /* a boot to compare with: */
     LINUX_IDLE,       /* and sleeps; time passes at once */
     LINUX_AWAKE_LIVE, /* the same in real time, with a network */
     LINUX_IDLE_LIVE,
     LINUX_LOAD, /* fetches a page */
-    LINUX_RUNS
+    LINUX_RUNS,
+    LINUX_BOOTS = LINUX_DISK /* those that take turns */
 };
 
 struct bench_linux_results {
@@ -76,8 +79,14 @@ struct bench_linux_results {
     struct bench_linux_files files;
     char qemu[128]; /* its version; empty: not installed */
     char qemu_problem[160];
-    struct bench_times recorded, off, qemu_record;
+    struct bench_times ours[LINUX_BOOTS], qemu_record;
+    struct bench_samples thread[LINUX_BOOTS]; /* processor seconds of the machine's thread */
     struct bench_samples overhead; /* percent more processor time a step with checkpoints */
+    /* Percent more with a file than in memory, of the machine's thread: the thread that compresses
+     * has another processor, if there is one. */
+    struct bench_samples file_cost;
+    struct bench_samples close;    /* seconds to close the file */
+    struct bench_recording replay; /* of the last file */
     uint64_t qemu_log_bytes, qemu_memory_peak;
     uint64_t page_bytes;
     struct bench_booted run[LINUX_RUNS]; /* of several rounds the last */
@@ -88,7 +97,7 @@ uint64_t bench_log_bytes(const struct timeline_info *info);
 /* What checkpoints take in memory and in the file, in bytes; overlays are among it. */
 uint64_t bench_checkpoint_bytes(const struct timeline_info *info);
 
-enum { BENCH_LINUX_FLOORS = 10 };
+enum { BENCH_LINUX_FLOORS = 14 };
 size_t bench_linux_floors(const struct bench_linux_results *results,
                           struct bench_floor out[BENCH_LINUX_FLOORS]);
 void bench_linux_print_table(const struct bench_linux_results *results, FILE *out);

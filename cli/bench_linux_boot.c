@@ -39,6 +39,7 @@ static void command_line(const struct bench_boot *boot, char line[LINE])
 struct report {
     bool good;
     uint64_t steps;
+    double thread, close;
     struct timeline_info info;
     char problem[200];
 };
@@ -61,6 +62,13 @@ static void run(const struct run_options *options, struct report *report, struct
         return;
     int status = server_run(assembly_server(a));
     struct timeline *tl = assembly_timeline(a);
+    double began = bench_now();
+    if (!assembly_finish(a)) {
+        error_set(err, ERROR_IO, "the recording is not whole");
+        return;
+    }
+    report->close = bench_now() - began;
+    report->thread = bench_thread_cpu();
     report->steps = timeline_position(tl);
     timeline_info(tl, &report->info);
     report->good = status == 0 && timeline_machine(tl)->state.halt == HALT_POWER_OFF;
@@ -72,12 +80,14 @@ static void perform(const struct bench_boot *boot, const struct bench_linux_file
                     const struct bench_host *host, struct report *report)
 {
     char console[BENCH_PATH], disk[BENCH_PATH], serial[BENCH_PATH + 8], drive[BENCH_PATH + 32];
+    char file[BENCH_PATH];
     char line[LINE], ram[16], icount[32], budget[32];
     struct words words = {.count = 0};
     struct run_options options;
     struct error err = ERROR_INIT;
     bench_path(host, "console", console);
     bench_path(host, "disk", disk);
+    bench_linux_recording(host, file);
     snprintf(serial, sizeof serial, "file:%s", console);
     snprintf(drive, sizeof drive, "file=%s,format=raw,if=virtio", disk);
     snprintf(ram, sizeof ram, "%dM", BENCH_LINUX_RAM_MIB);
@@ -93,6 +103,8 @@ static void perform(const struct bench_boot *boot, const struct bench_linux_file
     add(&words, "-serial", serial);
     add(&words, "--memory-budget", budget);
     add(&words, "--stop-at", STEPS_MOST);
+    if (boot->to_file)
+        add(&words, "-o", file);
     if (boot->disk_mib)
         add(&words, "-drive", drive);
     if (boot->network)
@@ -156,6 +168,26 @@ static void forget_console(const struct bench_host *host)
     unlink(path);
 }
 
+void bench_linux_recording(const struct bench_host *host, char path[BENCH_PATH])
+{
+    bench_path(host, "recording", path);
+}
+
+static uint64_t recording_bytes(const struct bench_host *host)
+{
+    char path[BENCH_PATH];
+    struct stat st;
+    bench_linux_recording(host, path);
+    return stat(path, &st) ? 0 : (uint64_t)st.st_size;
+}
+
+static void forget_recording(const struct bench_host *host)
+{
+    char path[BENCH_PATH];
+    bench_linux_recording(host, path);
+    unlink(path);
+}
+
 bool bench_linux_boot(const struct bench_boot *boot, const struct bench_linux_files *files,
                       struct bench_host *host, struct bench_booted *booted, struct error *err)
 {
@@ -163,6 +195,8 @@ bool bench_linux_boot(const struct bench_boot *boot, const struct bench_linux_fi
     struct report report = {.good = false};
     *booted = (struct bench_booted){.boot = *boot};
     forget_console(host);
+    if (boot->to_file)
+        forget_recording(host);
     if (!make_disk(boot, host, err))
         return false;
     if (pipe2(out, O_CLOEXEC) < 0)
@@ -179,6 +213,9 @@ bool bench_linux_boot(const struct bench_boot *boot, const struct bench_linux_fi
         good = error_set(err, ERROR_IO, "%s", report.problem);
     close(out[0]);
     booted->steps = report.steps;
+    booted->thread = report.thread;
+    booted->close = report.close;
+    booted->file_bytes = boot->to_file ? recording_bytes(host) : 0;
     booted->info = report.info;
     return good && check_console(boot, host, err);
 }

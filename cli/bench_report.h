@@ -8,6 +8,9 @@
 
 /* Parts that reports have in common. */
 struct json_t;
+enum { BENCH_CELL = 32 };
+/* "1.23 ms", with the unit that fits; "-" for none. */
+void bench_format_median(const struct bench_samples *seconds, char text[BENCH_CELL]);
 void bench_print_floors(const struct bench_floor *row, size_t count, FILE *out);
 struct json_t *bench_floors_json(const struct bench_floor *row, size_t count);
 

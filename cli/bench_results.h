@@ -3,6 +3,7 @@
 #define CLI_BENCH_RESULTS_H
 
 #include "cli/bench_host.h"
+#include "cli/bench_recording.h"
 #include "cli/embedded.h"
 
 enum { BENCH_GUESTS = 5, BENCH_POSITIONS = 3 };
@@ -13,6 +14,7 @@ struct bench_options {
     double round_seconds;
     bool quick, json;
     bool linux_guest;
+    bool recording;              /* nothing but recordings in files */
     const char *kernel, *initrd; /* of the Linux guest; NULL: those of the cache folder */
 };
 
@@ -47,6 +49,7 @@ struct bench_results {
     struct bench_speed speed[BENCH_GUESTS];
     struct bench_latency engine[BENCH_POSITIONS]; /* through the timeline's functions */
     struct bench_latency socket[BENCH_POSITIONS]; /* as gdb has it */
+    struct bench_recordings recordings;
 };
 
 /* A requirement: what is wanted at least or at most, and what was measured. */
@@ -62,6 +65,13 @@ bool bench_floor_holds(const struct bench_floor *wanted);
 /* Returns how many. */
 enum { BENCH_FLOORS = 2 * BENCH_GUESTS + 3 };
 size_t bench_floors(const struct bench_results *results, struct bench_floor out[BENCH_FLOORS]);
+/* Of the longest recording; none without one. */
+enum { BENCH_RECORDING_FLOORS = 5 };
+size_t bench_recording_floors(const struct bench_recordings *recordings,
+                              struct bench_floor out[BENCH_RECORDING_FLOORS]);
+
+/* To a file, for who runs it by name. */
+bool bench_write_guest(const struct embedded_file *guest, const char *path, struct error *err);
 
 /* Fill in results->speed[guest]; guest, name and options are set. */
 bool bench_measure_speed(struct bench_results *results, unsigned guest, struct bench_host *host,

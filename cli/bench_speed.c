@@ -27,7 +27,7 @@ struct speed_run {
 
 /* ---- files ---- */
 
-static bool write_guest(const struct embedded_file *guest, const char *path, struct error *err)
+bool bench_write_guest(const struct embedded_file *guest, const char *path, struct error *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool good = fd >= 0 && write(fd, guest->data, guest->size) == (ssize_t)guest->size;
@@ -57,7 +57,7 @@ static bool begin_qemu(struct speed_run *run, struct error *err)
     char guest[BENCH_PATH], log[BENCH_PATH];
     bench_path(run->host, "guest.elf", guest);
     bench_path(run->host, "replay.bin", log);
-    if (!write_guest(run->speed->guest, guest, &problem) ||
+    if (!bench_write_guest(run->speed->guest, guest, &problem) ||
         !bench_qemu_start(&run->qemu, run->host, guest, log, false, &problem))
         return qemu_gave_up(run, &problem, err);
     run->qemu_runs = true;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { CELL = 32 };
+enum { CELL = BENCH_CELL };
 
 /* "1.23 ms", with the unit that fits. */
 static void format_seconds(double seconds, char text[CELL])
@@ -16,7 +16,7 @@ static void format_seconds(double seconds, char text[CELL])
         snprintf(text, CELL, "%.2f s", seconds);
 }
 
-static void format_median(const struct bench_samples *samples, char text[CELL])
+void bench_format_median(const struct bench_samples *samples, char text[BENCH_CELL])
 {
     if (samples->count)
         format_seconds(bench_median(samples), text);
@@ -83,12 +83,12 @@ static void print_memory(const struct bench_results *results, FILE *out)
 static void print_latency_row(const char *where, const struct bench_latency *row, FILE *out)
 {
     char first[CELL], step[CELL], hot[CELL], forward[CELL], nothing[CELL], skipped[CELL];
-    format_median(&row->first_step, first);
-    format_median(&row->step, step);
-    format_median(&row->hot, hot);
-    format_median(&row->forward, forward);
-    format_median(&row->nothing, nothing);
-    format_median(&row->skipped, skipped);
+    bench_format_median(&row->first_step, first);
+    bench_format_median(&row->step, step);
+    bench_format_median(&row->hot, hot);
+    bench_format_median(&row->forward, forward);
+    bench_format_median(&row->nothing, nothing);
+    bench_format_median(&row->skipped, skipped);
     fprintf(out, "%-7s %8.0e %9s %9s %9s %9s %11s %6.2fx %11s\n", where, (double)row->position,
             first, step, hot, forward, nothing, bench_median(&row->ratio), skipped);
 }
@@ -122,9 +122,16 @@ void bench_print_floors(const struct bench_floor *row, size_t count, FILE *out)
 
 void bench_print_table(const struct bench_results *results, FILE *out)
 {
-    print_speed(results, out);
-    print_memory(results, out);
-    print_latency(results, out);
-    struct bench_floor floor[BENCH_FLOORS];
-    bench_print_floors(floor, bench_floors(results, floor), out);
+    struct bench_floor floor[BENCH_FLOORS + BENCH_RECORDING_FLOORS];
+    size_t floors = 0;
+    if (!results->options.recording) {
+        print_speed(results, out);
+        print_memory(results, out);
+        print_latency(results, out);
+        fputc('\n', out);
+        floors = bench_floors(results, floor);
+    }
+    bench_recordings_print(&results->recordings, out);
+    floors += bench_recording_floors(&results->recordings, floor + floors);
+    bench_print_floors(floor, floors, out);
 }

@@ -148,9 +148,16 @@ static struct bench_linux_results *good_results(void)
     struct bench_linux_results *r = calloc(1, sizeof *r);
     cr_assert(r);
     r->options.rounds = 1;
-    bench_sample(&r->recorded.cpu, 10);
-    bench_sample(&r->recorded.wall, 20);
+    bench_sample(&r->ours[LINUX_BOOT].cpu, 10);
+    bench_sample(&r->ours[LINUX_BOOT].wall, 20);
     bench_sample(&r->overhead, 10);
+    bench_sample(&r->file_cost, 5);
+    r->replay.end = 1000;
+    r->replay.bytes = 64000000;
+    bench_sample(&r->replay.open, 1);
+    bench_time(&r->replay.forward, 9, 20);
+    bench_time(&r->replay.verify[0], 10, 12);
+    bench_time(&r->replay.verify[1], 10, 6);
     for (unsigned i = 0; i < LINUX_RUNS; i++) {
         r->run[i].steps = 1000;
         r->run[i].boot.budget = 64 * MIB;
@@ -182,24 +189,32 @@ Test(bench_linux, floors)
 {
     struct bench_linux_results *r = good_results();
     size_t known;
-    cr_assert_eq(holds(r, &known), 8);
-    cr_assert_eq(known, 8);
+    cr_assert_eq(holds(r, &known), 12);
+    cr_assert_eq(known, 12);
 
     bench_sample(&r->qemu_record.cpu, 1.5);
     bench_sample(&r->qemu_record.wall, 3);
-    cr_assert_eq(holds(r, &known), 10);
-    cr_assert_eq(known, 10);
+    cr_assert_eq(holds(r, &known), 14);
+    cr_assert_eq(known, 14);
     r->qemu_record.wall.value[0] = 2.99;
-    cr_assert_eq(holds(r, &known), 9);
+    cr_assert_eq(holds(r, &known), 13);
 
     r->run[LINUX_DISK].usage.memory_peak++;
-    cr_assert_eq(holds(r, &known), 8);
+    cr_assert_eq(holds(r, &known), 12);
     r->run[LINUX_IDLE].info.events++;
-    cr_assert_eq(holds(r, &known), 7);
+    cr_assert_eq(holds(r, &known), 11);
     r->run[LINUX_AWAKE].info.events = r->run[LINUX_IDLE].info.events;
-    cr_assert_eq(holds(r, &known), 8);
+    cr_assert_eq(holds(r, &known), 12);
     r->run[LINUX_LOAD].info.events++;
+    cr_assert_eq(holds(r, &known), 11);
+
+    bench_sample(&r->file_cost, 5.1);
+    r->replay.bytes++;
+    cr_assert_eq(holds(r, &known), 9);
+    bench_sample(&r->replay.open, 1.1);
+    bench_time(&r->replay.verify[0], 10.1, 12);
     cr_assert_eq(holds(r, &known), 7);
+    cr_assert_eq(known, 14);
     free(r);
 }
 
@@ -219,6 +234,11 @@ Test(bench_linux, json_and_table)
         json_is_null(json_object_get(json_object_get(boot, "qemu_record"), "processor_seconds")));
     cr_assert_float_eq(
         json_real_value(json_object_get(json_object_get(boot, "recorded"), "seconds")), 20, 1e-9);
+    const json_t *file = json_object_get(boot, "file");
+    cr_assert_float_eq(json_real_value(json_object_get(file, "cost_percent")), 5, 1e-9);
+    const json_t *replay = json_object_get(file, "recording");
+    cr_assert_eq(json_integer_value(json_object_get(replay, "file_bytes")), 64000000);
+    cr_assert(json_is_null(json_object_get(replay, "live_bs_seconds")));
     const json_t *load = json_object_get(json_object_get(object, "runs"), "load");
     cr_assert_eq(json_integer_value(json_object_get(load, "log_bytes")),
                  1000 * 11 * LOG_EVENT_BYTES);
@@ -233,8 +253,9 @@ Test(bench_linux, json_and_table)
     unsigned pass = 0;
     for (const char *at = text; (at = strstr(at, "  pass\n")); at++)
         pass++;
-    cr_assert_eq(pass, 8);
+    cr_assert_eq(pass, 12);
     cr_assert(strstr(text, "is not installed"));
+    cr_assert(strstr(text, "\nRecording to a file: "));
     free(text);
     free(r);
 }

@@ -26,6 +26,8 @@ Test(bench, refuses_what_it_does_not_know)
     cr_assert_eq(bench("--steps", "many"), 2);
     cr_assert_eq(bench("--quickly", NULL), 2);
     cr_assert_eq(bench("--json=yes", NULL), 2);
+    cr_assert_eq(bench("--recording", "--linux"), 2);
+    cr_assert_eq(bench("--recording", "--steps=0"), 2);
 }
 
 Test(bench, median)
@@ -117,6 +119,70 @@ static char *printed(void (*print)(const struct bench_results *, FILE *),
     print(results, out);
     fclose(out);
     return text;
+}
+
+/* One recording, as wanted to the edge. */
+static void add_recording(struct bench_results *results)
+{
+    struct bench_recording *row = &results->recordings.row[results->recordings.count++];
+    row->end = 10000000000;
+    row->bytes = 4096;
+    bench_time(&row->forward, 9, 9);
+    bench_time(&row->verify[0], 10, 16);
+    bench_time(&row->verify[1], 10, 10);
+    bench_sample(&row->close, 0.01);
+    bench_sample(&row->open, 1);
+    bench_sample(&row->live_first, 0.1);
+    bench_sample(&row->live_step, 100e-6);
+    bench_sample(&row->first_step, 0.2);
+    bench_sample(&row->step, 150e-6);
+}
+
+Test(bench, floors_of_the_longest_recording)
+{
+    struct bench_results *results = good_results();
+    struct bench_recordings *r = &results->recordings;
+    struct bench_floor row[BENCH_RECORDING_FLOORS];
+    cr_assert_eq(bench_recording_floors(r, row), 0);
+    add_recording(results);
+    cr_assert_eq(bench_recording_floors(r, row), BENCH_RECORDING_FLOORS);
+    cr_assert_str_eq(row[0].name, "1e+10 recorded, opens at the end");
+    for (size_t i = 0; i < BENCH_RECORDING_FLOORS; i++)
+        cr_assert(!row[i].known || bench_floor_holds(&row[i]), "%s", row[i].name);
+    add_recording(results);
+    bench_sample(&r->row[0].open, 7);
+    bench_sample(&r->row[1].step, 160e-6);
+    bench_time(&r->row[1].verify[0], 10.1, 16);
+    bench_recording_floors(r, row);
+    cr_assert(bench_floor_holds(&row[0]));
+    cr_assert_not(bench_floor_holds(&row[1]));
+    cr_assert(bench_floor_holds(&row[2]));
+    cr_assert_not(bench_floor_holds(&row[3]));
+    free(results);
+}
+
+Test(bench, recordings_alone)
+{
+    struct bench_results *results = good_results();
+    results->options.recording = true;
+    add_recording(results);
+    char *text = printed(bench_print_json, results);
+    json_t *object = json_loads(text, 0, NULL);
+    cr_assert(object);
+    cr_assert_null(json_object_get(object, "speed"));
+    cr_assert_eq(json_array_size(json_object_get(object, "floors")), BENCH_RECORDING_FLOORS);
+    const json_t *row = json_array_get(json_object_get(object, "recordings"), 0);
+    cr_assert_eq(json_integer_value(json_object_get(row, "position")), 10000000000);
+    cr_assert_float_eq(json_real_value(json_object_get(row, "open_seconds")), 1, 1e-9);
+    const json_t *verify = json_object_get(row, "verify_j2");
+    cr_assert_float_eq(json_real_value(json_object_get(verify, "seconds")), 10, 1e-9);
+    json_decref(object);
+    free(text);
+    text = printed(bench_print_table, results);
+    cr_assert_null(strstr(text, "chase"));
+    cr_assert(strstr(text, "\n1e+10 "));
+    free(text);
+    free(results);
 }
 
 Test(bench, json_says_what_was_not_measured)

@@ -141,6 +141,32 @@ Test(recorded_run, the_same_machine_without_its_files)
     recorded_run_free(r);
 }
 
+Test(recorded_run, opened_at_its_beginning)
+{
+    uint64_t then[POSITIONS], now[POSITIONS];
+    struct stop stop;
+    record(then);
+    struct recorded_run *r = open_recorded(&(struct recorded_run_options){.at_begin = true});
+    struct timeline *tl = recorded_run_timeline(r);
+    cr_assert_eq(timeline_position(tl), 0);
+    cr_assert_not(timeline_live(tl));
+    cr_assert_eq(timeline_tip(tl), TIP);
+    cr_assert_eq(state_of(tl), then[0]);
+    for (unsigned i = 0; i < POSITIONS; i++) {
+        timeline_seek(tl, positions[i]);
+        timeline_finish(tl, &stop);
+        /* It is there, and comes there once more. */
+        timeline_seek_anew(tl, positions[i]);
+        timeline_finish(tl, &stop);
+        cr_assert_eq(stop.position, positions[i], "%s", stop.text);
+        cr_assert_eq(state_of(tl), then[i], "at position %lu", positions[i]);
+    }
+    cr_assert(timeline_live(tl));
+    look(tl, now);
+    cr_assert_arr_eq(now, then, sizeof then);
+    recorded_run_free(r);
+}
+
 Test(recorded_run, what_it_was)
 {
     uint64_t then[POSITIONS];
