@@ -131,6 +131,7 @@ struct recorded {
     bool unbounded;                  /* that the file cannot be shortened */
     bool tight;                      /* it was said that the file may hardly hold anything */
     char *reason, *verdict;          /* why the run is over; NULL: not said */
+    uint64_t verdict_at;             /* where the tip was then */
 };
 
 struct timeline {

@@ -75,11 +75,14 @@ static struct recording_writer *begin_file(struct timeline *tl, const char *path
                                            const struct recording_options *options,
                                            const struct recording_extent *extent, struct error *err)
 {
-    char *working = with_suffix(path, ".incomplete");
+    char *working = with_suffix(path, ".incomplete"), *next = with_suffix(path, ".incomplete.next");
     struct recording_writer *w = NULL;
     if (is_free(path, err) && is_free(working, err))
         w = recording_writer_new(tl, working, options, extent, err);
+    if (w)
+        unlink(next); /* of one that was killed */
     free(working);
+    free(next);
     return w;
 }
 
@@ -134,6 +137,7 @@ void timeline_set_verdict(struct timeline *tl, const char *reason, const char *t
 {
     set_text(&tl->recorded.reason, reason);
     set_text(&tl->recorded.verdict, text);
+    tl->recorded.verdict_at = tl->tip;
     if (tl->recorded.writer)
         recording_writer_flush(tl->recorded.writer, true);
 }

@@ -45,7 +45,8 @@ enum { RECORDING_BEHIND = 64 << 20 };
  * says so once, the file stays as it is, and the machine runs on. */
 bool timeline_record(struct timeline *tl, const struct recording_options *options,
                      struct error *err);
-/* Why the run is over, for info and report: a trigger's name, position, a line. Copied. */
+/* Why the run is over at the present tip, for info and report: a trigger's name, a line. Copied; it
+ * is in what is written as long as that ends here. */
 void timeline_set_verdict(struct timeline *tl, const char *reason, const char *text);
 /* Finish the file and give it its name. Waits for the disk. False: it failed, now or before. Only
  * while nothing moves. No-op when there is none. */

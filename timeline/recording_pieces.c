@@ -223,16 +223,19 @@ void pieces_add_tip(struct recording_writer *w)
     uint64_t vtime = ends ? w->extent.end_vtime : tip_vtime(tl);
     if (w->vtime < vtime) /* a machine that failed has less than it had */
         w->vtime = vtime;
+    uint64_t position = ends ? w->extent.end : tl->tip;
+    /* What ended the run is of no interest where it goes on, or does not get there. */
+    bool over = position == tl->recorded.verdict_at;
     struct tip_row row = {
-        .position = ends ? w->extent.end : tl->tip,
+        .position = position,
         .vtime = w->vtime,
         .events = ends ? w->event : tip_events(w),
         .marks = w->mark - w->first_mark,
         .reads = w->read,
         .parts = w->part - w->first_part,
         .books = w->books,
-        .reason = tl->recorded.reason,
-        .verdict = tl->recorded.verdict,
+        .reason = over ? tl->recorded.reason : NULL,
+        .verdict = over ? tl->recorded.verdict : NULL,
     };
     struct buffer b = {0};
     recording_pack_tip(&row, &b);

@@ -390,6 +390,13 @@ Test(recording, bookmarks_transcript_and_verdict)
     cr_assert(info.complete && !info.damage);
     cr_assert_str_eq(info.reason, "panic");
     cr_assert_str_eq(info.verdict, "it said so");
+    /* A part that ends before has not ended for that reason. */
+    unlink(s.path);
+    cr_assert(timeline_save(b.tl, s.path, &bench_content, 0, LENGTH - 1, &err), "%s", err.message);
+    bench_fini(&b);
+    cr_assert(bench_open(&b, &s.guest, &s.options, s.path, &err), "%s", err.message);
+    recording_info(b.recording, &info);
+    cr_assert(!info.reason && !info.verdict);
     bench_fini(&b);
     buffer_fini(&before);
     buffer_fini(&after);
