@@ -96,6 +96,17 @@ static uint64_t count_damaged(const char *path, struct error *err)
 
 /* ---- the result ---- */
 
+/* A file that was not closed has no digest of its end. */
+static void append_uncompared(const struct verify *v, struct buffer *line)
+{
+    struct timeline_info info;
+    char last[NUMBER_TEXT];
+    timeline_info(recorded_run_timeline(v->run[0]), &info);
+    number_format(info.last_digest, last);
+    if (info.last_digest < v->to)
+        buffer_printf(line, "behind position %s there is no digest to compare with\n", last);
+}
+
 static int report(const struct verify *v, const struct verification_result *result, double seconds)
 {
     char from[NUMBER_TEXT], to[NUMBER_TEXT];
@@ -109,6 +120,7 @@ static int report(const struct verify *v, const struct verification_result *resu
                       "steps a second\n",
                       from, to, result->intervals, result->intervals == 1 ? "" : "s", seconds,
                       (double)result->steps / 1e6 / (seconds > 0 ? seconds : 1));
+        append_uncompared(v, &line);
     } else {
         buffer_printf(&line,
                       ": differs in %" PRIu64 " of %" PRIu64 " intervals, first: ", result->differ,

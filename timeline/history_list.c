@@ -122,5 +122,6 @@ void timeline_info(const struct timeline *tl, struct timeline_info *info)
         .events = log_count(tl->log),
         .resets = tl->m->state.resets,
         .digests = h->marks,
+        .last_digest = h->marks ? h->mark[h->marks - 1].position : 0,
     };
 }

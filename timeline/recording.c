@@ -144,9 +144,10 @@ void timeline_set_verdict(struct timeline *tl, const char *reason, const char *t
 
 static void flush_if_due(struct recording_writer *w, bool rests)
 {
-    uint64_t passed = host_ns() - recording_writer_flushed(w);
-    if (passed >= (rests ? REST_NS : FLUSH_NS))
-        recording_writer_flush(w, passed >= DISK_NS || rests);
+    uint64_t now = host_ns();
+    if (now - recording_writer_flushed(w) >= (rests ? REST_NS : FLUSH_NS) &&
+        recording_writer_has_news(w))
+        recording_writer_flush(w, now - recording_writer_synced(w) >= DISK_NS);
 }
 
 static void advance(struct recording_writer *w)

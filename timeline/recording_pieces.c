@@ -243,8 +243,11 @@ void pieces_add_tip(struct recording_writer *w)
     buffer_fini(&b);
     w->flushed = host_ns();
     w->flushing = false;
-    if (w->to_disk)
-        chunk_writer_flush(w->out);
+    w->told = position;
+    if (!w->to_disk)
+        return;
+    w->synced = w->flushed;
+    chunk_writer_flush(w->out);
 }
 
 /* ---- all of them ---- */

@@ -22,8 +22,9 @@ struct recording_writer {
     bool begun;              /* there is one */
     bool lost;               /* an event cannot be had: what follows could not be replayed */
     bool flushing, to_disk;
-    uint64_t flushed;
-    uint64_t vtime; /* of the last TIP */
+    uint64_t flushed, synced; /* host ns */
+    uint64_t told;            /* position of the last TIP */
+    uint64_t vtime;           /* of the last TIP */
 };
 
 /* Queue a chunk whose first `head` bytes the table repeats; returns its number. */

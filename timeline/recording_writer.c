@@ -180,6 +180,18 @@ uint64_t recording_writer_flushed(const struct recording_writer *w)
     return w->flushed;
 }
 
+uint64_t recording_writer_synced(const struct recording_writer *w)
+{
+    return w->synced;
+}
+
+bool recording_writer_has_news(const struct recording_writer *w)
+{
+    const struct timeline *tl = w->tl;
+    return tl->tip != w->told || log_count(tl->log) != w->event ||
+           transcript_end(tl->transcript) != w->part || tl->bookmarks.changes != w->book_changes;
+}
+
 uint64_t recording_writer_begin(const struct recording_writer *w)
 {
     return w->begin;

@@ -27,6 +27,10 @@ bool recording_writer_caught_up(const struct recording_writer *w);
 struct chunk_writer *recording_writer_chunks(struct recording_writer *w);
 /* Host ns of the last flush. */
 uint64_t recording_writer_flushed(const struct recording_writer *w);
+/* The same of the last one that went to the disk. */
+uint64_t recording_writer_synced(const struct recording_writer *w);
+/* Has anything happened since? */
+bool recording_writer_has_news(const struct recording_writer *w);
 /* Where the file begins and is called. */
 uint64_t recording_writer_begin(const struct recording_writer *w);
 const char *recording_writer_path(const struct recording_writer *w);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { FIRST_CHUNK = 20000 };
+enum { FIRST_CHUNK = 20000, LONG_IDLE_NS = 200000000 };
 #define DEFAULT_BUDGET ((size_t)1 << 30)
 
 /* ---- life ---- */
@@ -179,6 +179,13 @@ static enum timeline_status advance(struct timeline *tl, struct stop *stop)
     return TIMELINE_STOPPED;
 }
 
+/* Will nothing happen for longer than it takes to the next flush? */
+static bool rests(const struct timeline *tl, enum timeline_status status)
+{
+    return status == TIMELINE_STOPPED ||
+           (status == TIMELINE_IDLE && timeline_idle_ns(tl) > LONG_IDLE_NS);
+}
+
 enum timeline_status timeline_advance(struct timeline *tl, uint64_t slice_ns, struct stop *stop)
 {
     check(timeline_moving(tl), "nothing is under way");
@@ -188,7 +195,7 @@ enum timeline_status timeline_advance(struct timeline *tl, uint64_t slice_ns, st
         if (recording_wait(tl))
             continue;
         status = advance(tl, stop);
-        recording_follow(tl, status != TIMELINE_RUNNING);
+        recording_follow(tl, rests(tl, status));
     } while (status == TIMELINE_RUNNING && host_ns() - began < slice_ns);
     return status;
 }

@@ -156,7 +156,8 @@ struct timeline_info {
     uint64_t input_bytes; /* what the events carry */
     uint64_t disk_blocks; /* different blocks of disk images read */
     uint64_t events, resets;
-    uint64_t digests; /* marks that replays are compared with */
+    uint64_t digests;     /* marks that replays are compared with */
+    uint64_t last_digest; /* position of the last of them; 0: none */
 };
 void timeline_info(const struct timeline *tl, struct timeline_info *info);
 
