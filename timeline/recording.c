@@ -194,11 +194,24 @@ static const struct entry *next_begin(const struct timeline *tl)
     return found && found->checkpoint->position > begin ? found : NULL;
 }
 
+static uint64_t bytes_to_be(struct recording_writer *w)
+{
+    struct chunk_writer *chunks = recording_writer_chunks(w);
+    return chunk_writer_bytes(chunks) + chunk_writer_waiting(chunks);
+}
+
+/* It waits for the next one. */
+static bool nearly_full(const struct recorded *r)
+{
+    uint64_t most = r->options.keep_bytes;
+    return most && bytes_to_be(r->writer) >= most - most / 8;
+}
+
 static bool too_long(const struct timeline *tl)
 {
     const struct recorded *r = &tl->recorded;
     uint64_t most = r->options.keep_bytes, base = r->base_bytes < most ? r->base_bytes : most;
-    if (most && timeline_record_bytes(tl) > base + (most - base) / 2)
+    if (most && bytes_to_be(r->writer) > base + (most - base) / 2)
         return true;
     if (!tl->options.keep_ns)
         return false;
@@ -301,7 +314,8 @@ void recording_follow(struct timeline *tl, bool rests)
         return;
     say_failure(r);
     flush_if_due(r->writer, rests);
-    advance(r->writer);
+    if (!r->next || !nearly_full(r))
+        advance(r->writer);
     if (!r->next && !r->failed && !r->unbounded && too_long(tl))
         begin_next(tl);
     if (r->next)
@@ -312,10 +326,7 @@ void recording_follow(struct timeline *tl, bool rests)
 static bool next_is_late(struct timeline *tl)
 {
     struct recorded *r = &tl->recorded;
-    uint64_t most = r->options.keep_bytes;
-    struct chunk_writer *chunks = recording_writer_chunks(r->writer);
-    if (!r->next || !most ||
-        chunk_writer_bytes(chunks) + chunk_writer_waiting(chunks) < most - most / 8)
+    if (!r->next || !nearly_full(r))
         return false;
     chunk_writer_wait(recording_writer_chunks(r->next), 1000000);
     follow_next(tl);
@@ -338,6 +349,11 @@ bool timeline_record_close(struct timeline *tl, struct error *err)
     check(!timeline_moving(tl), "the machine moves");
     if (tl->live)
         history_take(tl);
+    /* What is still to come would not fit into the first one. */
+    while (r->next && !r->failed && nearly_full(r)) {
+        chunk_writer_wait(recording_writer_chunks(r->next), 1000000);
+        follow_next(tl);
+    }
     if (r->next)
         recording_writer_abandon(r->next);
     struct recording_writer *w = r->writer;

@@ -20,6 +20,9 @@ struct recording_writer {
     uint64_t looked;         /* marks there were when a checkpoint was last looked for */
     struct interval_row row; /* of the checkpoint written last, or being written */
     bool begun;              /* there is one */
+    bool first_done;         /* the one that the file begins with is in it */
+    bool closing;            /* a flight recorder's file is not to become larger than it may be */
+    uint64_t size, largest;  /* of the checkpoint being written, of all but the first: at most */
     bool lost;               /* an event cannot be had: what follows could not be replayed */
     bool flushing, to_disk;
     uint64_t flushed, synced; /* host ns */

@@ -13,6 +13,7 @@
 #define SPACING_NS UINT64_C(500000000)
 enum { SPACING_TIMES = 20 }; /* where checkpoints are spaced by steps: so many of those */
 enum { DENSE_MOST = 64 };    /* checkpoints before the end */
+enum { KEEP_WAITING = 16 };  /* of a flight recorder's file: the part that may wait */
 
 /* ---- checkpoints ---- */
 
@@ -110,15 +111,35 @@ static bool begin_checkpoint(struct recording_writer *w, const struct entry *e)
                                    .summary = summary,
                                    .before = before};
     w->begun = true;
+    w->size = 0;
     checkpoint_writer_begin(w->checkpoints, e->checkpoint);
     history_thin(w->tl); /* it may have been read for this */
     return true;
 }
 
+static uint64_t bytes_to_be(const struct recording_writer *w)
+{
+    return chunk_writer_bytes(w->out) + chunk_writer_waiting(w->out);
+}
+
+/* For checkpoints at the end; a piece, and what comes behind them, is left. */
+static uint64_t room_left(const struct recording_writer *w)
+{
+    uint64_t used = bytes_to_be(w), most = w->keep_bytes - w->keep_bytes / 8;
+    return !w->keep_bytes ? UINT64_MAX : used < most ? most - used : 0;
+}
+
 static void advance_checkpoint(struct recording_writer *w)
 {
-    if (!checkpoint_writer_advance(w->checkpoints, &w->row.checkpoint))
+    uint64_t before = bytes_to_be(w);
+    bool done = checkpoint_writer_advance(w->checkpoints, &w->row.checkpoint);
+    uint64_t after = bytes_to_be(w); /* less, when much was compressed meanwhile */
+    w->size += after > before ? after - before : 0;
+    if (!done)
         return;
+    if (w->first_done && w->size > w->largest)
+        w->largest = w->size;
+    w->first_done = true;
     struct buffer b = {0};
     recording_pack_interval(&w->row, &b);
     pieces_add(w, CHUNK_INTV, &b, b.size);
@@ -157,6 +178,8 @@ bool recording_writer_advance(struct recording_writer *w)
     if (w->flushing && !w->lost) {
         pieces_add_books(w);
         pieces_add_tip(w);
+    } else if (w->closing && !room_left(w)) {
+        return false; /* the last checkpoints are made again by whoever replays */
     } else if (checkpoint_writer_busy(w->checkpoints)) {
         advance_checkpoint(w);
     } else {
@@ -235,6 +258,9 @@ struct recording_writer *recording_writer_new(struct timeline *tl, const char *p
                                               struct error *err)
 {
     size_t behind = options->behind ? options->behind : RECORDING_BEHIND;
+    /* What waits will be in the file too. */
+    if (options->keep_bytes && behind > options->keep_bytes / KEEP_WAITING)
+        behind = (size_t)(options->keep_bytes / KEEP_WAITING);
     struct chunk_writer *out = chunk_writer_new(path, behind, err);
     if (!out)
         return NULL;
@@ -275,13 +301,14 @@ static void drain(struct recording_writer *w)
             ;
 }
 
-/* Where the last DENSE_MOST checkpoints begin; in a file that has hardly room left, the last. */
+/* Where the last DENSE_MOST checkpoints begin, or as many as have room, by the largest so far. */
 static uint64_t dense_from(const struct recording_writer *w)
 {
     const struct history *h = &w->tl->history;
-    bool full = w->keep_bytes && chunk_writer_bytes(w->out) > w->keep_bytes - w->keep_bytes / 8;
-    uint64_t position = w->row.position;
-    unsigned dense = 0, most = full ? 1 : DENSE_MOST;
+    uint64_t position = POSITION_NONE, room = room_left(w);
+    unsigned dense = 0, most = DENSE_MOST;
+    if (room / most < w->largest)
+        most = (unsigned)(room / w->largest);
     for (size_t i = h->entries; i-- > 0 && dense < most;)
         if (!h->entry[i].born && h->entry[i].checkpoint->position <= w->extent.end) {
             position = h->entry[i].checkpoint->position;
@@ -292,9 +319,10 @@ static uint64_t dense_from(const struct recording_writer *w)
 
 bool recording_writer_close(struct recording_writer *w, const struct entry *last, struct error *err)
 {
+    w->closing = w->begun && w->first_done;
     drain(w);
     uint64_t near = dense_from(w);
-    for (const struct entry *e; (e = next_checkpoint(w, true, near));) {
+    for (const struct entry *e; room_left(w) && (e = next_checkpoint(w, true, near));) {
         begin_checkpoint(w, e);
         drain(w);
     }
