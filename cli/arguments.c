@@ -57,6 +57,19 @@ static const char *find_joined(const struct arguments *a, const char *word,
     return word + 2;
 }
 
+/* --NAME=VALUE: the value; NULL: it is no such word. */
+static const char *find_value(const struct arguments *a, const char *word,
+                              const struct argument **found)
+{
+    char name[32];
+    size_t size = strcspn(word, "=");
+    if (strncmp(word, "--", 2) != 0 || !word[size] || size - 2 >= sizeof name)
+        return NULL;
+    snprintf(name, sizeof name, "%.*s", (int)size - 2, word + 2);
+    *found = find(a, name);
+    return *found ? word + size + 1 : NULL;
+}
+
 static bool unknown(const struct arguments *a, const char *word, const char *name,
                     struct error *err)
 {
@@ -83,10 +96,12 @@ static bool set_file(const struct arguments *a, const char **file, const char *w
 static bool set_value(const struct argument *row, const char *word, const char **value,
                       const char *text, struct error *err)
 {
+    int size = (int)strcspn(word, "=");
     if (!text || !*text)
-        return error_set(err, ERROR_USAGE, "%s needs a value: %s %s", word, word, row->argument);
+        return error_set(err, ERROR_USAGE, "%.*s needs a value: %.*s %s", size, word, size, word,
+                         row->argument);
     if (*value)
-        return error_set(err, ERROR_USAGE, "%s is given twice", word);
+        return error_set(err, ERROR_USAGE, "%.*s is given twice", size, word);
     *value = text;
     return true;
 }
@@ -99,7 +114,7 @@ static bool set_option(const struct argument *row, const char *word, char *const
     if (row->flag)
         *row->flag = true;
     if (!row->argument)
-        return true;
+        return !joined || error_set(err, ERROR_USAGE, "--%s takes no value", row->name);
     if (row->count && index == row->most)
         return error_set(err, ERROR_RANGE, "%s: at most %u times", word, row->most);
     if (!set_value(row, word, &row->value[index], joined ? joined : *(*argv)++, err))
@@ -122,6 +137,8 @@ static bool parse(const struct arguments *a, char *const *argv, const char **fil
         const char *name = word + (word[1] == '-' ? 2 : 1);
         const struct argument *found = find(a, name);
         const char *joined = found ? NULL : find_joined(a, word, &found);
+        if (!found)
+            joined = find_value(a, word, &found);
         if (!found)
             return unknown(a, word, name, err);
         if (!set_option(found, word, &argv, joined, err))
@@ -151,6 +168,15 @@ void append_plain(struct buffer *out, const char *text)
     buffer_append(out, text, size);
     if (size)
         plain_text_clean(out->data + out->size - size, size, false);
+}
+
+void append_cut(struct buffer *out, const char *text, size_t most)
+{
+    size_t size = strnlen(text, most);
+    while (size && ((uint8_t)text[size] & 0xc0) == 0x80) /* not within a character */
+        size--;
+    buffer_append(out, text, size);
+    buffer_append_string(out, text[size] ? "..." : "");
 }
 
 int command_failed(int status, const struct error *err)

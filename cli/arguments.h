@@ -36,6 +36,8 @@ enum arguments_result arguments_parse(const struct arguments *a, int argc, char 
 
 /* Text that may be anybody's, for a line of a terminal: see plain_text_clean. */
 void append_plain(struct buffer *out, const char *text);
+/* At most `most` bytes of it, and "..." when that is not all. */
+void append_cut(struct buffer *out, const char *text, size_t most);
 /* Says why on stderr, see log_line; returns `status`. */
 int command_failed(int status, const struct error *err);
 

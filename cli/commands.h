@@ -8,11 +8,13 @@
 #include "server/network.h"
 #include "timeline/recording.h"
 
+struct recorded_run;
+
 /* What commands work on. */
 struct command_context {
     struct timeline *timeline;
     const struct disk_images *disks; /* NULL: none */
-    const bool *disk_read_only;      /* of each of them; NULL: none is */
+    const bool *disk_read_only;      /* of each of them; NULL: as the machine says */
     /* Counters of network `index`; false: there are not so many. NULL: there are none. */
     bool (*network)(void *ctx, unsigned index, struct network_counters *counters);
     void *network_ctx;
@@ -22,6 +24,7 @@ struct command_context {
     void *content_ctx;
     struct recording *opened; /* the one that the timeline was opened from; NULL: none */
     const char *opened_path;
+    struct recorded_run *recorded; /* the same as a run, which knows of disks; NULL: none */
 };
 
 /* Run one line, ctx being a struct command_context; output and errors are appended to `out` as

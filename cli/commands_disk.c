@@ -1,7 +1,9 @@
 /* Disks and networks: what is on the other side of the machine's devices. */
 #include "cli/commands_info.h"
 
+#include "cli/arguments.h"
 #include "cli/numbers.h"
+#include "cli/recorded_run.h"
 #include "devices/disk.h"
 
 #include <inttypes.h>
@@ -16,7 +18,26 @@
 
 static unsigned disk_count(const struct command_context *c)
 {
-    return c->disks ? disk_images_count(c->disks) : 0;
+    const struct machine *m = timeline_machine(c->timeline);
+    unsigned count = 0;
+    if (c->disks || !c->recorded)
+        return c->disks ? disk_images_count(c->disks) : 0;
+    while (count < DISKS && disk_find(m, count))
+        count++;
+    return count;
+}
+
+/* An image that is not at hand is still what the recording says of it. */
+static const char *disk_path(const struct command_context *c, unsigned disk)
+{
+    return c->disks ? disk_images_path(c->disks, disk)
+                    : recorded_run_options(c->recorded)->disk[disk];
+}
+
+static struct disk_identity disk_identity(const struct command_context *c, unsigned disk)
+{
+    return c->disks ? disk_images_identity(c->disks, disk)
+                    : recorded_run_config(c->recorded)->image[disk];
 }
 
 static void append_changes(const struct overlay *o, struct buffer *out)
@@ -54,18 +75,35 @@ void commands_info_disks(const struct command_context *c, const char *argument, 
     (void)argument;
     unsigned count = disk_count(c);
     for (unsigned i = 0; i < count; i++) {
-        struct disk_identity identity = disk_images_identity(c->disks, i);
+        const struct disk *disk = disk_find(timeline_machine(c->timeline), i);
+        struct disk_identity identity = disk_identity(c, i);
         char size[NUMBER_TEXT];
-        number_format_size(disk_images_bytes(c->disks, i), size);
-        bool read_only = c->disk_read_only && c->disk_read_only[i];
-        buffer_printf(out, "disk %u: %s, %s%s", i, disk_images_path(c->disks, i), size,
-                      read_only ? ", read-only" : "");
-        append_changes(disk_overlay(timeline_machine(c->timeline), i), out);
+        number_format_size(disk->bytes, size);
+        buffer_printf(out, "disk %u: ", i);
+        append_plain(out, disk_path(c, i));
+        bool read_only = c->disk_read_only ? c->disk_read_only[i] : disk->read_only;
+        buffer_printf(out, ", %s%s", size, read_only ? ", read-only" : "");
+        append_changes(&disk->overlay, out);
         buffer_append_byte(out, '\n');
         append_identity(&identity, out);
     }
+    if (count && !c->disks)
+        buffer_append_string(out, "        as recorded: not all of the images are where they were, "
+                                  "unchanged\n");
     if (!count)
         buffer_append_string(out, "the machine has no disks: -drive file=FILE,format=raw\n");
+}
+
+static void export_recorded(const struct command_context *c, unsigned disk, const char *path,
+                            struct buffer *out)
+{
+    struct error err = ERROR_INIT;
+    uint64_t missing;
+    if (!recorded_run_export_disk(c->recorded, disk, path, &missing, &err))
+        buffer_printf(out, "%s\n", err.message);
+    else
+        recorded_run_say_disk(disk_find(timeline_machine(c->timeline), disk),
+                              timeline_position(c->timeline), missing, path, out);
 }
 
 /* "N OUT": what follows the number and blanks is the file's name. */
@@ -83,6 +121,10 @@ static void export(const struct command_context *c, const char *argument, struct
     }
     if (disk >= disk_count(c)) {
         buffer_printf(out, "there is no disk %" PRIu64 ": `disk` lists them\n", disk);
+        return;
+    }
+    if (c->recorded) {
+        export_recorded(c, (unsigned)disk, path, out);
         return;
     }
     if (!disk_images_export(c->disks, (unsigned)disk, timeline_machine(c->timeline), path, &err)) {

@@ -1,9 +1,12 @@
 /* Commands around recordings and bookmarks. */
 #include "cli/commands_info.h"
+#include "cli/export_core.h"
 #include "cli/numbers.h"
+#include "cli/recorded_run.h"
 #include "timeline/bookmarks.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,7 +43,7 @@ void commands_bookmark(const struct command_context *c, const char *argument, st
     struct error err = ERROR_INIT;
     size_t size = strcspn(argument, " \t");
     const char *rest = argument + size + strspn(argument + size, " \t");
-    char name[BOOKMARK_NAME + 16];
+    char name[BOOKMARK_NAME + 16], position[NUMBER_TEXT];
     if (!size) {
         commands_bookmarks(c, argument, out);
         return;
@@ -50,8 +53,12 @@ void commands_bookmark(const struct command_context *c, const char *argument, st
         return;
     }
     snprintf(name, sizeof name, "%.*s", (int)size, argument);
-    if (!timeline_bookmark(c->timeline, name, *rest ? rest : NULL, &err))
+    if (!timeline_bookmark(c->timeline, name, *rest ? rest : NULL, &err)) {
         buffer_printf(out, "%s\n", err.message);
+        return;
+    }
+    number_format(timeline_position(c->timeline), position);
+    buffer_printf(out, "bookmark %s at %s\n", name, position);
 }
 
 /* ---- recordings ---- */
@@ -112,6 +119,18 @@ void commands_info_recording(const struct command_context *c, const char *argume
                                   "`run -o FILE` records to one\n");
 }
 
+/* Neither the file that this run writes, under either of its names, nor the one that was opened. */
+static bool may_save(const struct command_context *c, const char *path, struct error *err)
+{
+    const char *recorded = timeline_record_path(c->timeline);
+    char incomplete[PATH_MAX + 16];
+    snprintf(incomplete, sizeof incomplete, "%s.incomplete", recorded ? recorded : "");
+    if (recorded && (export_same_file(path, recorded) || export_same_file(path, incomplete)))
+        return error_set(err, ERROR_BUSY, "%.300s is being written by this run: give another name",
+                         path);
+    return !c->opened_path || recorded_run_is_not(c->opened_path, path, err);
+}
+
 void commands_save(const struct command_context *c, const char *argument, struct buffer *out)
 {
     struct timeline *tl = c->timeline;
@@ -125,7 +144,7 @@ void commands_save(const struct command_context *c, const char *argument, struct
                                   "written\n");
         return;
     }
-    if (!c->content(c->content_ctx, &content, &err) ||
+    if (!may_save(c, argument, &err) || !c->content(c->content_ctx, &content, &err) ||
         !timeline_save(tl, argument, content, begin, tip, &err)) {
         buffer_printf(out, "%s\n", err.message);
         return;

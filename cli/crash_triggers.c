@@ -85,6 +85,9 @@ static const struct trigger_word *find_word(const char *name, size_t size)
 static bool unknown(const char *text, struct error *err)
 {
     char name[32] = "";
+    if (strchr(text, ',') && strcspn(text, ",") < strcspn(text, ":"))
+        return error_set(err, ERROR_USAGE, "`%.80s` is no trigger: give --crash-on once for each",
+                         text);
     memcpy(name, text, strnlen(text, sizeof name - 1));
     name[strcspn(name, ":")] = '\0';
     const char *meant = nearest(name, &words[0].name, sizeof *words, COUNT(words));

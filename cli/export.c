@@ -4,9 +4,8 @@
 #include "cli/arguments.h"
 #include "cli/export_core.h"
 #include "cli/numbers.h"
-#include "cli/recorded_images.h"
 #include "cli/recorded_run.h"
-#include "server/disk_export.h"
+#include "devices/disk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +13,28 @@
 enum { STATUS_BAD = 2 };
 
 struct export_options {
-    const char *file, *at, *core, *hart, *memory, *disk, *disk_out;
+    const char *file, *at, *core, *hart, *memory, *disk, *disk_out, *image, *image_out;
     bool physical;
 };
 
 /* ---- the command line ---- */
+
+static bool of_a_position(const struct export_options *o)
+{
+    return o->core || o->memory || o->disk;
+}
+
+/* No output over another. */
+static bool check_names(const struct export_options *o, struct error *err)
+{
+    const char *const out[] = {o->core, o->memory, o->disk_out, o->image_out};
+    for (unsigned i = 0; i < sizeof out / sizeof *out; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (out[i] && out[j] && export_same_file(out[i], out[j]))
+                return error_set(err, ERROR_USAGE,
+                                 "`%.80s` is given for two outputs: give another name", out[i]);
+    return true;
+}
 
 static enum arguments_result parse(struct export_options *o, int argc, char **argv,
                                    struct error *err)
@@ -45,22 +61,33 @@ static enum arguments_result parse(struct export_options *o, int argc, char **ar
          .help = "disk N as the guest sees it, a raw image",
          .value = &o->disk,
          .second = &o->disk_out},
+        {.name = "image",
+         .argument = "NAME OUT",
+         .help = "a file that the machine was made from: kernel, firmware, initrd,\ntree, "
+                 "symbols/...; `backstep info` lists their names",
+         .value = &o->image,
+         .second = &o->image_out},
     };
     const struct arguments a = {
         "export", "FILE [--at POSITION] OUTPUT...",
         "Writes the machine as it was at a position of a recording to files. OUTPUT is --core,\n"
-        "--memory, --disk, or several of them. A file OUT that is there is replaced when the new\n"
-        "one is complete.\n",
+        "--memory, --disk, --image, or several of them. A file OUT that is there is replaced when\n"
+        "the new one is complete.\n",
         table, sizeof table / sizeof *table};
     *o = (struct export_options){0};
     enum arguments_result parsed = arguments_parse(&a, argc, argv, &o->file, err);
     if (parsed != ARGUMENTS_GOOD)
         return parsed;
-    if (!o->core && !o->memory && !o->disk)
+    if (!of_a_position(o) && !o->image)
         error_set(err, ERROR_USAGE,
-                  "what of it? --core OUT, --memory OUT or --disk N OUT, or all of them");
+                  "what of it? --core OUT, --memory OUT, --disk N OUT or --image NAME OUT, or all "
+                  "of them");
     else if (!o->core && (o->hart || o->physical))
         error_set(err, ERROR_USAGE, "%s is for --core OUT", o->hart ? "--hart" : "--physical");
+    else if (!of_a_position(o) && o->at)
+        error_set(err, ERROR_USAGE, "--at is of no use: an image is the same at all positions");
+    else
+        check_names(o, err);
     return err->code ? ARGUMENTS_BAD : ARGUMENTS_GOOD;
 }
 
@@ -105,71 +132,36 @@ static bool write_memory(struct recorded_run *r, const char *path, struct buffer
     return true;
 }
 
-/* Blocks that nobody has are zeroes, and counted. */
-struct known_blocks {
-    struct disk_host host;
-    uint64_t missing;
-};
-
-static bool read_known(void *ctx, unsigned disk, uint64_t block, uint8_t *bytes)
-{
-    struct known_blocks *k = ctx;
-    if (k->host.read(k->host.ctx, disk, block, bytes))
-        return true;
-    memset(bytes, 0, DISK_BLOCK);
-    k->missing++;
-    return true;
-}
-
-static const char *name_known(void *ctx, unsigned disk)
-{
-    const struct known_blocks *k = ctx;
-    return k->host.name(k->host.ctx, disk);
-}
-
-static void say_disk(const struct known_blocks *known, const struct disk *disk, uint64_t position,
-                     const char *path, struct buffer *text)
-{
-    char at[NUMBER_TEXT], size[NUMBER_TEXT], count[NUMBER_TEXT];
-    number_format(position, at);
-    number_format_size(disk->bytes, size);
-    number_format(known->missing, count);
-    buffer_printf(text, "disk %u as of position %s is in %s, %s\n", disk->index, at, path, size);
-    if (known->missing)
-        buffer_printf(
-            text,
-            "%s of its blocks of %u bytes are zeroes in there: the run has not read them, "
-            "and the image is not where it was, or has changed\n",
-            count, DISK_BLOCK);
-    say(text);
-}
-
-/* The images are looked for here, not for the timeline: going back and forth in a recording needs
- * no block that it does not have. */
 static bool write_disk(struct recorded_run *r, const struct export_options *o, struct buffer *text,
                        struct error *err)
 {
     struct timeline *tl = recorded_run_timeline(r);
     const struct machine *m = timeline_machine(tl);
-    uint64_t index;
+    uint64_t index, missing;
     const struct disk *disk = NULL;
     if (number_parse(o->disk, &index) && index < DISKS)
         disk = disk_find(m, (unsigned)index);
     if (!disk)
         return error_set(err, ERROR_USAGE, "there is no disk %.40s: the machine had %u", o->disk,
                          recorded_run_options(r)->disks);
-    if (!recorded_run_spares(r, o->disk_out, err))
+    if (!recorded_run_export_disk(r, disk->index, o->disk_out, &missing, err))
         return false;
-    struct recorded_images *images = recorded_images_new(recorded_run_config(r), true);
-    const struct disk_host images_host = recorded_images_host(images);
-    struct known_blocks known = {.host = recording_disks(recorded_run_recording(r), &images_host)};
-    const struct disk_background background = {.host = {read_known, name_known, &known}};
-    bool ok = disk_export(m, disk->index, &background, o->disk_out, err);
-    if (ok)
-        say_disk(&known, disk, timeline_position(tl), o->disk_out, text);
-    recording_disks(recorded_run_recording(r), NULL);
-    recorded_images_free(images);
-    return ok;
+    recorded_run_say_disk(disk, timeline_position(tl), missing, o->disk_out, text);
+    say(text);
+    return true;
+}
+
+static bool write_image(struct recorded_run *r, const struct export_options *o, struct buffer *text,
+                        struct error *err)
+{
+    char size[NUMBER_TEXT];
+    uint64_t written;
+    if (!recorded_run_export_image(r, o->image, o->image_out, &written, err))
+        return false;
+    number_format_size(written, size);
+    buffer_printf(text, "%s is in %s, %s\n", o->image, o->image_out, size);
+    say(text);
+    return true;
 }
 
 /* ---- the command ---- */
@@ -193,12 +185,15 @@ static bool go(struct recorded_run *r, const char *at, struct error *err)
 
 static bool export_all(const struct export_options *o, struct error *err)
 {
-    const struct recorded_run_options options = {.without_images = true};
+    const struct recorded_run_options options = {.without_images = true,
+                                                 .at_begin = !of_a_position(o)};
     struct recorded_run *r = recorded_run_open(o->file, &options, err);
     struct buffer text = {0};
-    bool ok = r && go(r, o->at, err) && (!o->core || write_core(r, o, &text, err)) &&
+    bool ok = r && (!of_a_position(o) || go(r, o->at, err)) &&
+              (!o->core || write_core(r, o, &text, err)) &&
               (!o->memory || write_memory(r, o->memory, &text, err)) &&
-              (!o->disk || write_disk(r, o, &text, err));
+              (!o->disk || write_disk(r, o, &text, err)) &&
+              (!o->image || write_image(r, o, &text, err));
     buffer_fini(&text);
     recorded_run_free(r);
     return ok;

@@ -9,6 +9,8 @@
 
 #include <elf.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -305,6 +307,27 @@ bool export_spares(const char *path, const char *never, struct error *err)
         one.st_ino != two.st_ino)
         return true;
     return error_set(err, ERROR_BUSY, "%s is in use: give another name", path);
+}
+
+static bool same_inode(const char *one, const char *two)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(two, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+bool export_same_file(const char *one, const char *two)
+{
+    const char *path[] = {one, two}, *name[2];
+    char folder[2][PATH_MAX];
+    if (same_inode(one, two))
+        return true;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *slash = strrchr(path[i], '/');
+        int size = !slash ? 1 : slash == path[i] ? 1 : (int)(slash - path[i]);
+        name[i] = slash ? slash + 1 : path[i];
+        snprintf(folder[i], sizeof folder[i], "%.*s", size, slash ? path[i] : ".");
+    }
+    return !strcmp(name[0], name[1]) && same_inode(folder[0], folder[1]);
 }
 
 /* ---- for people ---- */

@@ -23,6 +23,8 @@ struct export_core_done {
 /* May the file `path` be replaced, as far as `never` (may be NULL, or not there) is concerned,
  * which is a recording or an image? False: it is the same file. */
 bool export_spares(const char *path, const char *never, struct error *err);
+/* Do two names lead to one file, whether it is there or not? */
+bool export_same_file(const char *one, const char *two);
 
 /* Write a core as of the present position to the file `path`, which is complete or is not there
  * (base/outfile.h). It has all harts' registers, as threads in the layout of riscv64 Linux, each

@@ -41,7 +41,8 @@ static void find_images(struct info *i)
 /* As a run, which tells all; else what the file's index says. */
 static bool open_all(struct info *i, const char *path, struct error *problem, struct error *err)
 {
-    const struct recorded_run_options options = {.without_images = true, .quiet = true, .at_begin = true};
+    const struct recorded_run_options options = {
+        .without_images = true, .quiet = true, .at_begin = true};
     size_t size;
     i->run = recorded_run_open(path, &options, problem);
     if (i->run) {
@@ -102,7 +103,8 @@ int info_main(int argc, char **argv)
         "info", "FILE [--json]",
         "Says what a recording is: where it comes from, its machine, what it holds, and what of "
         "it\n"
-        "is missing. The exit status is 1 when it can be read only in part, 2 when it cannot.\n",
+        "is missing. The exit status is 1 when it can be read only in part, 2 when it cannot; one\n"
+        "that was never closed, and can be read up to its end, has 0.\n",
         table, 1};
     switch (arguments_parse(&a, argc, argv, &file, &err)) {
     case ARGUMENTS_HELP:

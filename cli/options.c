@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -403,6 +404,22 @@ static const struct option *find_option(const char *name)
     return NULL;
 }
 
+/* NAME=VALUE: *name becomes that of the option, *value what follows. */
+static const struct option *find_joined(const char **name, const char **value)
+{
+    char known[32];
+    size_t size = strcspn(*name, "=");
+    if (!(*name)[size] || size >= sizeof known)
+        return NULL;
+    snprintf(known, sizeof known, "%.*s", (int)size, *name);
+    const struct option *found = find_option(known);
+    if (!found)
+        return NULL;
+    *value = *name + size + 1;
+    *name = found->alias && !strcmp(found->alias, known) ? found->alias : found->name;
+    return found;
+}
+
 static bool unknown(const char *word, const char *name, struct error *err)
 {
     const char *meant = nearest(name, &option[0].name, sizeof *option, COUNT(option));
@@ -462,13 +479,19 @@ bool options_parse(struct run_options *o, int argc, char *const *argv, struct er
                              "`%s` is no option: a guest is given with -kernel %s", word,
                              *word ? word : "FILE");
         name += name[1] == '-' ? 2 : 1;
+        const char *joined = NULL;
         const struct option *found = find_option(name);
+        if (!found && word[1] == '-')
+            found = find_joined(&name, &joined);
         if (!found)
             return unknown(word, name, err);
-        if (found->argument && i + 1 == argc)
+        if (joined && !found->argument)
+            return error_set(err, ERROR_USAGE, "--%s takes no value", name);
+        if (found->argument && !joined && i + 1 == argc)
             return error_set(err, ERROR_USAGE, "%s needs a value: %s %s", word, word,
                              found->argument);
-        if (!found->set(o, name, found->argument ? argv[++i] : NULL, err))
+        const char *value = joined ? joined : found->argument ? argv[++i] : NULL;
+        if (!found->set(o, name, value, err))
             return false;
         if (o->help)
             return true;

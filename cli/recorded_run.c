@@ -2,12 +2,16 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/outfile.h"
+#include "base/plain_text.h"
 #include "cli/export_core.h"
 #include "cli/kept_files.h"
+#include "cli/numbers.h"
 #include "cli/positions.h"
 #include "cli/recorded_images.h"
 #include "cli/run_inputs.h"
 #include "machine/loader.h"
+#include "server/disk_export.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -269,6 +273,74 @@ bool recorded_run_spares(const struct recorded_run *r, const char *path, struct 
     return export_spares(path, r->path, err);
 }
 
+bool recorded_run_is_not(const char *opened, const char *path, struct error *err)
+{
+    char incomplete[RECORDED_RUN_PATH];
+    snprintf(incomplete, sizeof incomplete, "%s.incomplete", path);
+    if (!export_same_file(path, opened) && !export_same_file(incomplete, opened))
+        return true;
+    return error_set(err, ERROR_BUSY, "%.300s is the recording itself: give another name", path);
+}
+
+/* ---- disks ---- */
+
+/* Blocks that nobody has are zeroes, and counted. */
+struct known_blocks {
+    struct disk_host host;
+    uint64_t missing;
+};
+
+static bool read_known(void *ctx, unsigned disk, uint64_t block, uint8_t *bytes)
+{
+    struct known_blocks *k = ctx;
+    if (k->host.read(k->host.ctx, disk, block, bytes))
+        return true;
+    memset(bytes, 0, DISK_BLOCK);
+    k->missing++;
+    return true;
+}
+
+static const char *name_known(void *ctx, unsigned disk)
+{
+    const struct known_blocks *k = ctx;
+    return k->host.name(k->host.ctx, disk);
+}
+
+/* A run that goes on without images looks for them here: going back and forth in a recording needs
+ * no block that it does not have. */
+bool recorded_run_export_disk(struct recorded_run *r, unsigned disk, const char *path,
+                              uint64_t *missing, struct error *err)
+{
+    if (!recorded_run_spares(r, path, err))
+        return false;
+    struct recorded_images *own = r->images ? NULL : recorded_images_new(&r->config, true);
+    const struct disk_host images = recorded_images_host(own ? own : r->images);
+    struct known_blocks known = {.host = recording_disks(r->recording, &images)};
+    const struct disk_background background = {.host = {read_known, name_known, &known}};
+    bool ok = disk_export(riscv_virt_machine(r->board), disk, &background, path, err);
+    if (own)
+        recording_disks(r->recording, NULL);
+    recorded_images_free(own);
+    *missing = known.missing;
+    return ok;
+}
+
+void recorded_run_say_disk(const struct disk *disk, uint64_t position, uint64_t missing,
+                           const char *path, struct buffer *out)
+{
+    char at[NUMBER_TEXT], size[NUMBER_TEXT], count[NUMBER_TEXT];
+    number_format(position, at);
+    number_format_size(disk->bytes, size);
+    number_format(missing, count);
+    buffer_printf(out, "disk %u as of position %s is in %s, %s\n", disk->index, at, path, size);
+    if (missing)
+        buffer_printf(
+            out,
+            "%s of its blocks of %u bytes are zeroes in there: the run has not read them, "
+            "and the image is not where it was, or has changed\n",
+            count, DISK_BLOCK);
+}
+
 bool recorded_run_position(struct recorded_run *r, const char *text, uint64_t *position,
                            struct error *err)
 {
@@ -317,6 +389,50 @@ bool recorded_run_elf(struct recorded_run *r, size_t index, const char **name,
     *bytes = r->elf[index].contents.bytes;
     *size = r->elf[index].contents.size;
     return true;
+}
+
+const char *recorded_run_elf_image(struct recorded_run *r, size_t index)
+{
+    if (!r->elfs_known)
+        find_elfs(r);
+    return index < r->elfs ? r->elf[index].blob : NULL;
+}
+
+/* ---- what it was made from, as files ---- */
+
+static bool has_image(const struct recorded_run *r, const char *name, struct error *err)
+{
+    struct buffer list = {0};
+    const char *known;
+    for (size_t i = 0; (known = recording_blob_name(r->recording, i)); i++) {
+        if (!strcmp(known, name)) {
+            buffer_fini(&list);
+            return true;
+        }
+        buffer_printf(&list, "%s%s", i ? ", " : "", known);
+    }
+    plain_text_clean(list.data, list.size, false);
+    error_set(err, ERROR_USAGE, "the recording has no image `%.80s`; it has %.380s", name,
+              buffer_text(&list));
+    buffer_fini(&list);
+    return false;
+}
+
+bool recorded_run_export_image(struct recorded_run *r, const char *name, const char *path,
+                               uint64_t *written, struct error *err)
+{
+    struct outfile f = {0};
+    struct contents contents = {0};
+    if (!has_image(r, name, err) || !recorded_run_spares(r, path, err) ||
+        !get_blob(r, name, SIZE_MAX, &contents, err))
+        return false;
+    bool ok = outfile_open(&f, path, err) &&
+              outfile_write(&f, 0, contents.bytes, contents.size, err) &&
+              outfile_commit(&f, contents.size, err);
+    outfile_abandon(&f);
+    *written = contents.size;
+    free(contents.bytes);
+    return ok;
 }
 
 /* ---- writing it again ---- */

@@ -4,6 +4,7 @@
 #define CLI_RECORDED_RUN_H
 
 #include "cli/recording_config.h"
+#include "devices/disk.h"
 #include "timeline/recording.h"
 
 #include <limits.h>
@@ -52,8 +53,27 @@ const struct recording_content *recorded_run_content(struct recorded_run *r, str
 bool recorded_run_elf(struct recorded_run *r, size_t index, const char **name,
                       const uint8_t **bytes, size_t *size);
 
+/* The recording's own name of that file, as `export --image` takes it; NULL behind the last. */
+const char *recorded_run_elf_image(struct recorded_run *r, size_t index);
+/* Write a file that the machine was made from, by the recording's name of it. */
+bool recorded_run_export_image(struct recorded_run *r, const char *name, const char *path,
+                               uint64_t *written, struct error *err);
+
 /* May a file be written there? Not over the recording, nor over the image of one of its disks. */
 bool recorded_run_spares(const struct recorded_run *r, const char *path, struct error *err);
+
+/* Is a recording to be written at `path` none that would meet `opened`, the one that was opened, or
+ * use its name while it is written? */
+bool recorded_run_is_not(const char *opened, const char *path, struct error *err);
+
+/* Disk `disk` of the machine as it is now, as a raw image: the images are looked for where they
+ * were, each by itself; blocks that nobody has are zeroes, and *missing is how many. Never onto
+ * what recorded_run_spares spares. */
+bool recorded_run_export_disk(struct recorded_run *r, unsigned disk, const char *path,
+                              uint64_t *missing, struct error *err);
+/* What it did, in lines. */
+void recorded_run_say_disk(const struct disk *disk, uint64_t position, uint64_t missing,
+                           const char *path, struct buffer *out);
 
 /* A position as people write it: N, 1.5e6, start, end, N%, a bookmark's name. */
 bool recorded_run_position(struct recorded_run *r, const char *text, uint64_t *position,

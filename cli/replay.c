@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_BAD = 2 };
+enum { STATUS_BAD = 2, COMMAND_SHOWN = 300 };
 
 struct words {
     const char *file, *at, *gdb, *serial, *budget;
@@ -132,19 +132,22 @@ static bool open_run(struct replay *r, const struct words *w, struct error *err)
         .content_ctx = r->run,
         .opened = recorded_run_recording(r->run),
         .opened_path = recorded_run_path(r->run),
+        .recorded = r->run,
     };
     return true;
 }
 
-static bool go(struct replay *r, const char *at, struct error *err)
+/* `at` may be NULL: where it stands. */
+static bool find_place(struct replay *r, const char *at, uint64_t *position, struct error *err)
+{
+    *position = timeline_position(r->commands.timeline);
+    return !at || recorded_run_position(r->run, at, position, err) || error_prefix(err, "--at");
+}
+
+static bool go(struct replay *r, const char *at, uint64_t position, struct error *err)
 {
     struct timeline *tl = r->commands.timeline;
     struct stop stop;
-    uint64_t position;
-    if (!at)
-        return true;
-    if (!recorded_run_position(r->run, at, &position, err))
-        return error_prefix(err, "--at");
     if (position == timeline_position(tl))
         return true;
     timeline_seek(tl, position);
@@ -187,8 +190,9 @@ static void say_all(struct replay *r)
     char begin[NUMBER_TEXT], tip[NUMBER_TEXT];
     struct buffer line = {0};
     recording_info(r->commands.opened, &info);
-    buffer_printf(&line, "%s: recorded %s on %s: %.300s", r->commands.opened_path, origin.date,
-                  origin.host, origin.command);
+    buffer_printf(&line, "%s: recorded %s on %s: ", r->commands.opened_path, origin.date,
+                  origin.host);
+    append_cut(&line, origin.command, COMMAND_SHOWN);
     say(&line);
     number_format(info.begin, begin);
     number_format(info.tip, tip);
@@ -213,10 +217,13 @@ static void say_place(struct replay *r)
 static bool begin(struct replay *r, const struct words *w, struct error *err)
 {
     const struct interpreter interpreter = {commands_run, &r->commands, commands_move};
+    uint64_t position;
     if (!parse_places(&r->options, w, err) || !open_server(r, err) || !open_run(r, w, err))
         return false;
+    if (!find_place(r, w->at, &position, err))
+        return false;
     say_all(r);
-    if (!go(r, w->at, err))
+    if (!go(r, w->at, position, err))
         return false;
     say_place(r);
     return server_attach(r->server, r->commands.timeline, &interpreter, err);

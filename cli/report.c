@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { STATUS_DONE = 0, STATUS_BAD = 2, SYMBOL_FILES = 16 };
 
@@ -23,7 +24,7 @@ struct report_run {
     struct symbols *symbols;
     uint8_t *given[SYMBOL_FILES]; /* contents of the files of --symbols */
     unsigned count;
-    const char *elf;
+    const char *elf, *elf_image;
 };
 
 /* ---- options ---- */
@@ -61,6 +62,15 @@ static enum arguments_result parse(struct options *o, int argc, char **argv, str
 
 /* ---- opening ---- */
 
+/* One that is gone or another by now is to be taken out of the recording. */
+static void set_elf(struct report_run *r, size_t index, const char *name, size_t size)
+{
+    struct stat st;
+    r->elf = name;
+    if (stat(name, &st) < 0 || (uint64_t)st.st_size != size)
+        r->elf_image = recorded_run_elf_image(r->run, index);
+}
+
 /* Files of the recording that are no ELF files, or damaged, are as if they were not there. */
 static void add_recorded(struct report_run *r)
 {
@@ -73,7 +83,7 @@ static void add_recorded(struct report_run *r)
         if (!symbols_add(r->symbols, name, bytes, size, &err))
             log_line(LOG_WARN, "%s", err.message);
         else if (!r->elf && symbols_count(r->symbols) > before)
-            r->elf = name;
+            set_elf(r, i, name, size);
     }
 }
 
@@ -138,6 +148,7 @@ static bool make(struct report_run *r, const struct options *o, struct error *er
                                          .symbols = r->symbols,
                                          .file = recorded_run_path(r->run),
                                          .elf = r->elf,
+                                         .elf_image = r->elf_image,
                                          .reason = info.reason,
                                          .verdict = info.verdict,
                                          .version = origin.version,

@@ -14,6 +14,7 @@ struct report_source {
     struct symbols *symbols;
     const char *file;             /* the recording, as commands are to name it */
     const char *elf;              /* a file with symbols, for gdb */
+    const char *elf_image;        /* the recording's name for it when the file is not there */
     const char *reason, *verdict; /* timeline_set_verdict's */
     const char *version, *host, *date, *command;
     const char *damage; /* what the recording lacks, a line */

@@ -79,15 +79,34 @@ static uint64_t first_look(const struct report *r)
     return r->culprit.known && r->culprit.position != POSITION_NONE ? r->culprit.position : r->tip;
 }
 
-static void put_gdb(struct report *r)
+/* The file with symbols, out of the recording when it is not there; `elf` gets its name. */
+static void put_elf(struct report *r, const char *file, struct buffer *elf)
 {
+    const struct report_source *s = r->source;
     struct buffer text = {0};
-    report_page_line(r->page, "then, in another terminal:");
-    buffer_append_string(&text, "gdb-multiarch");
-    if (r->source->elf) {
-        buffer_append_byte(&text, ' ');
-        append_quoted(&text, r->source->elf);
+    const char *slash = strrchr(s->elf, '/');
+    if (!s->elf_image) {
+        append_quoted(elf, s->elf);
+        return;
     }
+    buffer_printf(&text, "%s.symbols", slash ? slash + 1 : s->elf);
+    append_quoted(elf, buffer_text(&text));
+    buffer_clear(&text);
+    buffer_printf(&text, "backstep export %s --image ", file);
+    append_quoted(&text, s->elf_image);
+    buffer_printf(&text, " %s", buffer_text(elf));
+    put_command(r, buffer_text(&text), NULL);
+    buffer_fini(&text);
+}
+
+static void put_gdb(struct report *r, const char *file)
+{
+    struct buffer text = {0}, elf = {0};
+    report_page_line(r->page, "then, in another terminal:");
+    if (r->source->elf)
+        put_elf(r, file, &elf);
+    buffer_printf(&text, "gdb-multiarch%s%s", elf.size ? " " : "", buffer_text(&elf));
+    buffer_fini(&elf);
     put_command(r, buffer_text(&text), NULL);
     put_command(r, "(gdb) target remote :1234", NULL);
     put_command(r, "(gdb) backtrace", NULL);
@@ -114,7 +133,7 @@ void report_put_next(struct report *r)
     buffer_printf(&text, "backstep replay %s --at %" PRIu64 " -gdb tcp::1234", buffer_text(&file),
                   position);
     put_command(r, buffer_text(&text), NULL);
-    put_gdb(r);
+    put_gdb(r, buffer_text(&file));
     report_page_line(r->page, "or without the machine:");
     buffer_clear(&text);
     buffer_printf(&text, "backstep export %s --at %" PRIu64 " --core crash.core",

@@ -150,6 +150,9 @@ static void put_note(struct report *r, const char *text)
 struct trail {
     unsigned hart, reg;
     unsigned stores, moves;
+    /* Of the first load: the register that had the address, and where it had it. */
+    unsigned base_hart, base;
+    uint64_t base_position;
 };
 
 /* From before a load to before the store of what it loaded. False: this is as far as it goes. */
@@ -158,6 +161,11 @@ static bool follow_memory(struct report *r, struct trail *t, const struct decode
     struct decoded d;
     uint64_t address = report_x(r, t->hart, load->rs1) + (uint64_t)(int64_t)load->imm;
     unsigned size = load_size(load->id);
+    if (!t->stores) {
+        t->base_hart = t->hart;
+        t->base = load->rs1;
+        t->base_position = timeline_position(r->timeline);
+    }
     put_step(r, t->hart, "loaded");
     report_page_put(r->page, PAGE_PLAIN, "   from ");
     put_address(r, address);
@@ -214,13 +222,13 @@ static void put_by_debugger(struct report *r, const struct trail *t)
     report_page_end_line(r->page);
 }
 
-static void put_trail(struct report *r, unsigned hart, unsigned reg, uint64_t position)
+static struct trail put_one_trail(struct report *r, unsigned hart, unsigned reg, uint64_t position)
 {
     struct trail t = {.hart = hart, .reg = reg};
     struct decoded d;
     struct buffer name = {0};
     if (!report_seek(r, position))
-        return;
+        return t;
     uint64_t value = report_x(r, hart, reg);
     report_page_put(r->page, PAGE_NAME, "  %s", report_x_name(r, reg));
     report_page_put(r->page, PAGE_PLAIN, " = ");
@@ -236,8 +244,24 @@ static void put_trail(struct report *r, unsigned hart, unsigned reg, uint64_t po
         else if (writer == WRITER_NONE)
             put_note(r, "what wrote that is further back than a report looks");
         if (writer != WRITER_STEP)
-            return;
+            return t;
     } while (follow_register(r, &t, &d));
+    return t;
+}
+
+static bool was_loaded(struct report *r, unsigned hart, unsigned reg, uint64_t position)
+{
+    struct decoded d;
+    return reg && report_seek(r, position) && find_writer(r, hart, reg, &d) == WRITER_STEP &&
+           load_size(d.id);
+}
+
+/* What was loaded by a pointer that was itself loaded may be right, and the pointer wrong. */
+static void put_trail(struct report *r, unsigned hart, unsigned reg, uint64_t position)
+{
+    struct trail t = put_one_trail(r, hart, reg, position);
+    if (was_loaded(r, t.base_hart, t.base, t.base_position))
+        put_one_trail(r, t.base_hart, t.base, t.base_position);
 }
 
 /* ---- what to follow ---- */

@@ -11,6 +11,8 @@
 
 /* Steps back to the code that went to where a run ends. */
 enum { STEPS_BACK = 2000 };
+/* Characters of a line, and those before a field's text. */
+enum { WIDTH = 96, COLUMN = 12 };
 
 /* ---- how it ended ---- */
 
@@ -332,7 +334,19 @@ void report_find_culprit(struct report *r)
 static void put_field(struct report *r, const char *name)
 {
     report_page_put(r->page, PAGE_DIM, "%s", name);
-    report_page_column(r->page, 12);
+    report_page_column(r->page, COLUMN);
+}
+
+/* A place where somebody wanted to stop is nobody's fault, unless it is one for failures. */
+static const char *culprit_word(const struct report *r)
+{
+    const struct hart_view *v = guest_view(r, r->hart);
+    const char *name = r->end == END_SYMBOL ? strchr(r->source->reason, ':') : NULL;
+    if (r->end != END_SYMBOL || r->faulted || in_last_resort(r, r->hart) ||
+        (name && report_is_machinery(name + 1)))
+        return "culprit";
+    bool here = v->frames && frame_place(&v->frame[0]) == r->culprit.place;
+    return here || !r->culprit.known ? "stopped in" : "called from";
 }
 
 static void put_culprit(struct report *r)
@@ -340,7 +354,7 @@ static void put_culprit(struct report *r)
     const struct culprit *c = &r->culprit;
     if (r->end == END_PLAIN || r->end == END_POWER_OFF)
         return;
-    put_field(r, "culprit");
+    put_field(r, culprit_word(r));
     if (c->known) {
         report_page_put(r->page, PAGE_STRONG, "%s", c->function);
         if (c->file)
@@ -354,13 +368,32 @@ static void put_culprit(struct report *r)
     report_page_end_line(r->page);
 }
 
+/* Bytes of the next line: up to a blank, at most `width`; a longer word stays whole. */
+static size_t line_size(const char *text, size_t width)
+{
+    size_t size = strcspn(text, " ");
+    while (text[size]) {
+        size_t next = size + strspn(text + size, " ");
+        next += strcspn(text + next, " ");
+        if (next > width)
+            break;
+        size = next;
+    }
+    return size;
+}
+
 static void put_text(struct report *r, const char *name, const char *text)
 {
     if (!text || !text[0])
         return;
     put_field(r, name);
-    report_page_put(r->page, PAGE_PLAIN, "%.400s", text);
-    report_page_end_line(r->page);
+    for (size_t size; *text; text += size + strspn(text + size, " ")) {
+        size = line_size(text, WIDTH - COLUMN);
+        report_page_put(r->page, PAGE_PLAIN, "%.*s", (int)size, text);
+        report_page_end_line(r->page);
+        if (text[size + strspn(text + size, " ")])
+            report_page_column(r->page, COLUMN);
+    }
 }
 
 void report_put_summary(struct report *r)

@@ -65,12 +65,27 @@ void symbols_free(struct symbols *s)
 
 /* ---- reading ---- */
 
-static uint8_t rank_of(const GElf_Sym *symbol)
+/* Where a section or a part of one begins or ends, as linker scripts call such places. */
+static bool is_mark(const char *name)
+{
+    static const char *const end[] = {"_start", "_end", "_begin", "_text"};
+    size_t size = strlen(name);
+    if (strncmp(name, "__", 2) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof end / sizeof *end; i++)
+        if (size > strlen(end[i]) && !strcmp(name + size - strlen(end[i]), end[i]))
+            return true;
+    return false;
+}
+
+/* A mark without a size is worse than all others. */
+static uint8_t rank_of(const GElf_Sym *symbol, const char *name)
 {
     unsigned type = GELF_ST_TYPE(symbol->st_info), bind = GELF_ST_BIND(symbol->st_info);
     bool typed = type == STT_FUNC || type == STT_OBJECT;
     unsigned binding = bind == STB_GLOBAL ? 0 : bind == STB_WEAK ? 1 : 2;
-    return (uint8_t)((typed ? 0 : 8) + (symbol->st_size ? 0 : 4) + binding);
+    bool mark = !symbol->st_size && is_mark(name);
+    return (uint8_t)((mark ? 16 : 0) + (typed ? 0 : 8) + (symbol->st_size ? 0 : 4) + binding);
 }
 
 /* Mapping symbols and the assembler's own labels name nothing. */
@@ -111,7 +126,7 @@ static void add_symbol(struct symbols *s, Elf *elf, const GElf_Sym *symbol, cons
                              .size = size,
                              .limit = limit > symbol->st_value ? limit : symbol->st_value + 1,
                              .name = name,
-                             .rank = rank_of(symbol),
+                             .rank = rank_of(symbol, name),
                              .function = type == STT_FUNC || (type == STT_NOTYPE &&
                                                               (section.sh_flags & SHF_EXECINSTR))});
 }

@@ -28,7 +28,8 @@ static bool trim(struct recorded_run *r, const struct words *w, struct error *er
 {
     struct timeline *tl = recorded_run_timeline(r);
     uint64_t from, to;
-    if (!position_find_part(tl, w->from, w->to, &from, &to, err))
+    if (!recorded_run_is_not(recorded_run_path(r), w->output, err) ||
+        !position_find_part(tl, w->from, w->to, &from, &to, err))
         return false;
     const struct recording_content *content = recorded_run_content(r, err);
     if (!content || !timeline_save(tl, w->output, content, from, to, err))

@@ -85,18 +85,17 @@ static void note(struct verification *v, uint64_t from, const char *text)
     pthread_mutex_unlock(&v->lock);
 }
 
-/* Finish the movement that was begun; false: it did not end at `position`, and it is noted why. */
-static bool arrive(struct worker *w, uint64_t from, uint64_t position)
+/* Finish the movement that was begun; false: it did not end at `position`, and it is noted why.
+ * `base`: what was done before `from`. */
+static bool arrive(struct worker *w, uint64_t base, uint64_t from, uint64_t position)
 {
     struct timeline *tl = recorded_run_timeline(w->run);
     struct stop stop;
     enum timeline_status status;
-    uint64_t base = atomic_load(&w->done);
     char text[128];
     while ((status = timeline_advance(tl, SLICE_NS, &stop)) == TIMELINE_RUNNING)
         if (timeline_position(tl) >= from && timeline_position(tl) <= position)
             atomic_store(&w->done, base + timeline_position(tl) - from);
-    atomic_store(&w->done, base);
     if (status == TIMELINE_STOPPED && stop.reason != STOP_DIVERGED && stop.position == position)
         return true;
     snprintf(text, sizeof text,
@@ -110,12 +109,13 @@ static bool arrive(struct worker *w, uint64_t from, uint64_t position)
 static void replay(struct worker *w, uint64_t from, uint64_t to)
 {
     struct timeline *tl = recorded_run_timeline(w->run);
+    uint64_t base = atomic_load(&w->done);
     timeline_seek_anew(tl, from);
-    if (arrive(w, from, from)) {
+    if (arrive(w, base, from, from)) {
         timeline_continue_to(tl, to);
-        arrive(w, from, to);
+        arrive(w, base, from, to);
     }
-    atomic_fetch_add(&w->done, to - from);
+    atomic_store(&w->done, base + to - from);
 }
 
 /* Earlier intervals are taken first: of a checkpoint what differs from the one before is read. */

@@ -28,7 +28,9 @@ static const char usage[] =
     "  --reverse            the other way round: SRC loads what DEST wrote\n"
     "  --strict             a dump that cannot be read gives status 2, instead of 255\n"
     "\n"
-    "The exit status of check is the number of findings, at most 255; 2 for a bad command line.\n";
+    "The exit status of check is the number of findings, at most 255; 2 for a bad command line.\n"
+    "A dump that cannot be read has 255 too, or with --strict 2: then there is a line on stderr,\n"
+    "which findings do not write.\n";
 
 /* ---- dump ---- */
 

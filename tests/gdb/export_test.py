@@ -275,10 +275,10 @@ class Export(unittest.TestCase):
         out = os.path.join(folder, "never")
         with open(recording, "rb") as f:
             before = f.read()
-        for words, answer in ((["--core", out], "which recording?"), ([recording], "what of it?"),
+        for words, answer in ((["--core", out], "a recording is missing"), ([recording], "what of it?"),
                               ([recording, "--core"], "--core needs a value"),
-                              ([recording, "--cor", out], "did you mean `--core`?"),
-                              ([recording, out, "--core", out], "one name too many"),
+                              ([recording, "--cor", out], "did you mean --core?"),
+                              ([recording, out, "--core", out], "one file is enough"),
                               ([recording, "--core", out, "--core", out], "twice"),
                               ([recording, "--memory", out, "--hart", "0"], "--hart is for --core"),
                               ([recording, "--core", out, "--hart", "2"], "no hart 2: the machine has 0 to 1"),

@@ -267,7 +267,7 @@ class Crash(unittest.TestCase):
 
     def test_bad_command_lines(self):
         for trigger, words in (("painc", "did you mean panic?"), ("nothing-like-it", "trap-loop"),
-                               ("panic:now", "nothing behind it"), ("symbol", "symbol:NAME"),
+                               ("panic:now", "nothing behind it"), ("panic,test-fail", "once for each"), ("symbol", "symbol:NAME"),
                                ("symbol:fial", "did you mean fail?"), ("symbol:0xnowhere", "no address"),
                                ("symbol:whatever_it_is", "no symbol"), ("console:(", "regular expression"),
                                ("console:", "REGEX"), ("watchdog:soon", "1.5e9"), ("watchdog:0", "no number"),

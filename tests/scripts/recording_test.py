@@ -241,6 +241,7 @@ class Refused(RecordingTest):
         self.bad(["verify", self.crc, "-j", "0"], "-j 0")
         self.bad(["verify", self.crc, "-jx"], "-jx")
         self.bad(["trim", self.crc], "-o OUT")
+        self.bad(["trim", self.crc, "-o", self.crc], "is the recording itself")
         self.path.touch()
         self.bad(["trim", self.crc, "-o", self.path], "run.bsr")
         self.assertEqual(self.path.stat().st_size, 0)
@@ -377,6 +378,7 @@ class Info(RecordingTest):
                 self.assertIn(f"usage: backstep {command} FILE", out)
                 self.assertEqual(err, "")
             self.assertIn(f"  {command} ", backstep("help")[0])
+        self.assertIn("never closed, and can be read up to its end, has 0", backstep("info", "--help")[0])
 
 
 class Verify(RecordingTest):
@@ -390,6 +392,37 @@ class Verify(RecordingTest):
         shown = os.read(master, 65536).decode()
         self.assertRegex(shown, r"^(\r\[=* *\] +\d+%( +\d+ s left +)?)+\r +\r$")
         self.assertEqual(done.stdout.count("\n"), 1)
+
+    def test_percentage_and_time_left(self):
+        """They grow and shrink. The program is held between two drawings, so that there are some however fast
+        it is."""
+        master, slave = os.openpty()
+        self.addCleanup(os.close, master)
+        shown, held = "", 0
+        with subprocess.Popen([PROGRAM, "verify", self.crc, "-j", "1"], stdout=subprocess.DEVNULL, stderr=slave,
+                              stdin=subprocess.DEVNULL) as process:
+            os.close(slave)
+            while True:
+                try:
+                    shown += os.read(master, 65536).decode()
+                except OSError:  # it has ended, and nobody has the other side any more
+                    break
+                if held < 12 and process.poll() is None:
+                    process.send_signal(signal.SIGSTOP)
+                    time.sleep(0.12)  # a drawing is due
+                    process.send_signal(signal.SIGCONT)
+                    held += 1
+            self.assertEqual(process.wait(TIMEOUT), 0)
+        bars = re.findall(r"\r\[(=*) *\] +(\d+)%(?: +(\d+) s left)?", shown)
+        percents = [int(percent) for _, percent, _ in bars]
+        self.assertEqual(percents, sorted(percents))
+        self.assertGreater(percents[-1], percents[0])
+        self.assertLessEqual(percents[-1], 100)
+        for bar, percent, _ in bars:
+            self.assertLessEqual(abs(len(bar) - int(percent) * 30 / 100), 1, bars)
+        self.assertTrue([left for _, _, left in bars if left], shown)
+        self.assertEqual(bars[0][2], "", "nothing is known at first")
+        self.assertRegex(shown, r"\r +\r$")
 
     def test_damage_that_no_replay_meets(self):
         """What is left is equal; that something is lost is told too, of every kind of chunk."""
@@ -491,6 +524,39 @@ class Replay(RecordingTest):
             with self.replay(self.crc, "--at", at) as process, self.session(process) as g:
                 self.assertEqual(g.position(), position, at)
 
+    def test_at_nowhere(self):
+        _, err = backstep("replay", self.crc, "--at", "foo", status=2)
+        self.assertEqual(err.count("\n"), 1, err)
+        self.assertIn("--at: `foo` is no position", err)
+
+    def test_long_command(self):
+        """The first line is cut, and says so."""
+        backstep("run", "-bios", "none", "-m", "16M", "-serial", "null", "-kernel", CRC, "-append",
+                 "word " * 100 + "last", "-o", self.path, "--stop-at", 1000)
+        with self.replay(self.path) as process:
+            err = process.stderr_text()
+        self.assertRegex(err, r"recorded .*word w?o?r?d? ?\.\.\.\n")
+        self.assertNotIn("last", err)
+
+    def test_disk_whose_image_is_gone(self):
+        image, out, other = (self.folder / name for name in ("gone.img", "out.img", "other.img"))
+        image.write_bytes(b"x" * 20480)
+        run(CRC, "-drive", f"file={image},format=raw", "-o", self.path, "--stop-at", 1000)
+        image.unlink()
+        with self.replay(self.path) as process, self.session(process) as g:
+            for command in ("monitor disk", "monitor info disks"):
+                text = g.execute(command)
+                self.assertIn(f"disk 0: {image}, 20.0 KiB", text)
+                self.assertIn("as recorded: not all of the images are where they were", text)
+            text = g.execute(f"monitor disk export 0 {out}")
+            self.assertIn(f"disk 0 as of position 1,000 is in {out}, 20.0 KiB\n5 of its blocks", text)
+            self.assertIn("there is no disk 1", g.execute(f"monitor disk export 1 {out}"))
+            self.assertIn("in use", g.execute(f"monitor disk export 0 {self.path}"))
+        text, _ = backstep("export", self.path, "--disk", 0, other)
+        self.assertIn("5 of its blocks", text)
+        self.assertEqual(out.read_bytes(), bytes(20480))
+        self.assertEqual(other.read_bytes(), bytes(20480))
+
     def test_it_never_runs_by_itself(self):
         with self.replay(self.crc) as process:
             for _ in range(2):
@@ -517,9 +583,9 @@ class Replay(RecordingTest):
         saved = self.folder / "saved.bsr"
         with self.replay(self.crc, "--at", 5000) as process, self.session(process) as g:
             self.assertIn("no bookmarks", g.execute("monitor bookmarks"))
-            self.assertEqual(g.execute("monitor bookmark here  a note, of words"), "")
+            self.assertEqual(g.execute("monitor bookmark here  a note, of words"), "bookmark here at 5,000")
             g.goto(7000)
-            self.assertEqual(g.execute("monitor bookmark there"), "")
+            self.assertEqual(g.execute("monitor bookmark there"), "bookmark there at 7,000")
             g.execute("monitor bookmark gone")
             self.assertEqual(g.execute("monitor bookmark -d gone"), "")
             self.assertIn("no bookmark", g.execute("monitor bookmark -d gone"))
@@ -531,6 +597,7 @@ class Replay(RecordingTest):
             self.assertIn("bookmark here: a note, of words\n", g.execute("monitor when"))
             self.assertIn("saved to", g.execute(f"monitor save {saved}"))
             self.assertIn("saved.bsr", g.execute(f"monitor save {saved}"), "not twice")
+            self.assertIn("is the recording itself", g.execute(f"monitor save {self.crc}"))
             self.assertEqual(g.position(), 5000)
         self.assertEqual(info(saved)["bookmarks"],
                          [{"name": "here", "note": "a note, of words", "position": 5000},
@@ -550,6 +617,8 @@ class Replay(RecordingTest):
 
             g.execute("stepi 100")
             g.execute("monitor bookmark early")
+            for name in (self.path, f"{self.path}.incomplete", f"{self.folder}/./{self.path.name}"):
+                self.assertIn("is being written by this run", g.execute(f"monitor save {name}"))
             g.execute("stepi 100")
             live.process.send_signal(signal.SIGTERM)
             live.process.wait(TIMEOUT)

@@ -5,6 +5,7 @@ sound file."""
 import html.parser
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,25 @@ class Report(unittest.TestCase):
         self.assertIn("the guest has printed nothing", text)
         self.assertIn(f"backstep replay {self.failing} --at 44", text)
 
+    def test_two_harts(self):
+        """One has followed a pointer that the other has spoiled: where it was then comes first, at the end both
+        are there, and both pointers on the way are followed to what wrote them."""
+        text = self.report(self.record("pointers", GUESTS / "pointers.elf", 41, "-smp", "2"))
+        self.assertIn("the guest ended the run with code 41", text)
+        self.assertRegex(text, r"culprit +follow_chain \(tests/guests/pointers\.S:57\)")
+        self.assertRegex(text, r"load access fault, address 0x40, .* in follow_chain\+0x10")
+        places = [text.index(f"-- {title} ---") for title in
+                  ("the fault", "hart 1 at the fault", "hart 0", "hart 1, whose end this is")]
+        self.assertEqual(places, sorted(places))
+        self.assertRegex(text[places[2]:places[3]], r"machine mode, at idle \(.*\n(.*\n)+.*#1 +\w+  test_main")
+        self.assertRegex(text[places[3]:], r"machine mode, at fail\+")
+        # The address, loaded by a pointer that was loaded itself.
+        fault = text[places[0]:places[1]]
+        self.assertRegex(fault, r"(?s)a2 = 0x40\n.*loaded in follow_chain.*\(object\+0x8\)\n.*"
+                                r"last written in spoil.*\n.*value 0x40\n")
+        self.assertRegex(fault, r"(?s)a1 = 0x\w+ \(object\)\n.*loaded in follow_chain.*\(first\)\n.*"
+                                r"last written in make_chain.*\n.*value 0x8\w+\n")
+
     def test_lines_fit(self):
         for line in self.report(self.failing).splitlines():
             if not line.startswith(("command", "recording")) and self.folder.name not in line:
@@ -109,6 +129,48 @@ class Report(unittest.TestCase):
                 self.assertIn(line, shown)
         self.assertEqual(os.listdir(self.folder.name).count("out.html"), 1)
         self.assertEqual([name for name in os.listdir(self.folder.name) if "out.html." in name], [])
+
+    def test_long_command(self):
+        words = [f"word{i}" for i in range(100)]
+        path = self.record("long", GUESTS / "failing.elf", 37, "-append", " ".join(words))
+        text = self.report(path)
+        command = re.search(r"(?m)^command +(.*\n( {12}.*\n)*)", text)[1]
+        self.assertIn(" ".join(words), " ".join(command.split()))
+        self.assertGreater(command.count("\n"), 6)
+
+    def test_symbols_out_of_the_recording(self):
+        """The ELF file is gone: the report says how to get it back, and that works."""
+        elf = pathlib.Path(self.folder.name, "gone away.elf")
+        shutil.copy(GUESTS / "failing.elf", elf)
+        path = self.record("gone", elf, 37)
+        self.assertNotIn("--image", self.report(path))
+        elf.unlink()
+        text = self.report(path)
+        self.assertIn(f"backstep export {path} --image kernel 'gone away.elf.symbols'\n", text)
+        self.assertIn("  gdb-multiarch 'gone away.elf.symbols'\n", text)
+        out = pathlib.Path(self.folder.name, "gone away.elf.symbols")
+        result = run("export", path, "--image", "kernel", str(out))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn(f"kernel is in {out}, ", result.stdout)
+        self.assertEqual(out.read_bytes(), (GUESTS / "failing.elf").read_bytes())
+        result = run("export", path, "--image", "kernal", str(out))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("no image `kernal`; it has tree, kernel", result.stderr)
+        result = run("export", path, "--image", "kernel", path)
+        self.assertIn("in use", result.stderr)
+
+    def test_one_name_for_two_outputs(self):
+        one = os.path.join(self.folder.name, "one")
+        for two in (one, os.path.join(self.folder.name, ".", "one")):
+            result = run("export", self.failing, "--core", one, "--memory", two)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("is given for two outputs", result.stderr)
+        self.assertFalse(os.path.exists(one))
+
+    def test_value_behind_an_equals_sign(self):
+        self.assertEqual(self.report(self.failing, "--at=10"), self.report(self.failing, "--at", "10"))
+        self.assertIn("--html needs a value", run("report", self.failing, "--html=").stderr)
+        self.assertIn("--physical takes no value", run("export", self.failing, "--physical=1").stderr)
 
     def test_html_cannot_be_written(self):
         result = run("report", self.failing, "--html", "/nowhere/at/all.html")

@@ -79,9 +79,9 @@ Test(commands, bookmarks)
 {
     assert_says("bookmarks", "there are no bookmarks");
     guest_seek(&guest, 5000);
-    cr_assert_str_empty(say("bookmark early  the first words"));
+    cr_assert_str_eq(say("bookmark early  the first words"), "bookmark early at 5,000\n");
     guest_seek(&guest, 9000);
-    cr_assert_str_empty(say("bookmark late"));
+    cr_assert_str_eq(say("bookmark late"), "bookmark late at 9,000\n");
     cr_assert_str_eq(say("bookmarks"), "               5,000  early: the first words\n"
                                        "               9,000  late\n");
     cr_assert_str_eq(say("bookmark"), say("bookmarks"));
@@ -89,7 +89,7 @@ Test(commands, bookmarks)
     assert_says("when", "bookmark early: the first words\n");
     cr_assert_eq(after("g late"), 9000);
     guest_seek(&guest, 6000);
-    cr_assert_str_empty(say("b early"));
+    cr_assert_str_eq(say("b early"), "bookmark early at 6,000\n");
     assert_says("bookmarks", "               6,000  early\n");
     cr_assert_str_empty(say("bookmark -d early"));
     assert_says("bookmark -d early", "there is no bookmark `early`");

@@ -121,6 +121,14 @@ Test(options, places)
     }
 }
 
+Test(options, values_behind_an_equals_sign)
+{
+    parse_good(&p, "--stop-at=5000 --append=a=b --kernel=x --output=f=g");
+    cr_assert_eq(p.o.stop_at, 5000);
+    cr_assert_str_eq(p.o.machine.append, "a=b");
+    cr_assert_str_eq(p.o.output, "f=g");
+}
+
 Test(options, help_ends_the_line)
 {
     parse_good(&p, "-m 256M --help -nonsense");
@@ -151,6 +159,9 @@ Test(options, bad_lines)
         {"_", "``", "-kernel"},
         {"-kernel", "-kernel needs a value", "FILE"},
         {"-m", "-m needs a value", "SIZE"},
+        {"--no-reboot=1", "--no-reboot", "takes no value"},
+        {"--stop-at=soon", "soon", "1.5e6"},
+        {"-stop-at=5", "unknown option -stop-at=5", "-stop-at"},
         {"-kernel _", "-kernel", "empty"},
         {"-M spike", "spike", "`virt`"},
         {"-machine virt,aclint=on", "aclint=on", "`virt`"},

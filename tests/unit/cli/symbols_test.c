@@ -133,6 +133,42 @@ Test(symbols, every_function)
     cr_assert_gt(seen, 20);
 }
 
+static Elf64_Sym *symbol_named(const char *name, char **text)
+{
+    const Elf64_Ehdr *header = (const void *)elf.bytes;
+    const Elf64_Shdr *section = (const void *)(elf.bytes + header->e_shoff);
+    for (unsigned i = 0; i < header->e_shnum; i++) {
+        char *names = (char *)elf.bytes + section[section[i].sh_link].sh_offset;
+        Elf64_Sym *symbol = (void *)(elf.bytes + section[i].sh_offset);
+        for (size_t j = 0;
+             section[i].sh_type == SHT_SYMTAB && j < section[i].sh_size / sizeof *symbol; j++) {
+            *text = names + symbol[j].st_name;
+            if (!strcmp(*text, name))
+                return &symbol[j];
+        }
+    }
+    cr_assert(false, "%s", name);
+    return NULL;
+}
+
+/* The mark of a section comes first by name, and is not what people look for. */
+Test(symbols, marks_of_sections)
+{
+    struct symbol s;
+    char *mark_name, *name;
+    Elf64_Sym *mark = symbol_named("sensors_limits", &mark_name);
+    Elf64_Sym *label = symbol_named("sensors_value", &name);
+    memcpy(mark_name, "__sensor_start", strlen("__sensor_start"));
+    label->st_size = mark->st_size = 0;
+    label->st_info = mark->st_info = ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE);
+    mark->st_value = label->st_value;
+    symbols_free(symbols);
+    symbols = symbols_of(&elf);
+    cr_assert_eq(address_of("__sensor_start"), label->st_value);
+    cr_assert(symbols_lookup(symbols, label->st_value, &s));
+    cr_assert_str_eq(s.name, "sensors_value");
+}
+
 Test(symbols, two_files)
 {
     struct error err = ERROR_INIT;
