@@ -13,7 +13,7 @@ from linux_guest import end_to_end
 import programs
 
 MIB = 1 << 20
-RUNS = ["boot", "boot_no_checkpoints", "disk", "awake", "idle", "awake_live", "idle_live", "load"]
+RUNS = ["boot", "boot_no_checkpoints", "boot_file", "disk", "awake", "idle", "awake_live", "idle_live", "load"]
 
 
 class Bench(unittest.TestCase):
