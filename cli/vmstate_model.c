@@ -293,9 +293,23 @@ static bool check_size(const char *name, const char *text, size_t size, struct e
                      name, VMSTATE_BYTES_MOST >> 20, VMSTATE_VALUES_MOST);
 }
 
+/* jansson takes one for the end of a number. */
+static bool check_zero(const char *name, const char *text, size_t size, struct error *err)
+{
+    const char *zero = memchr(text, 0, size);
+    size_t line = 1, column = 1;
+    if (!zero)
+        return true;
+    for (const char *at = text; at < zero; at++) {
+        column = *at == '\n' ? 1 : column + 1;
+        line += *at == '\n';
+    }
+    return error_set(err, ERROR_FORMAT, "%.200s:%zu:%zu: a zero byte", name, line, column);
+}
+
 json_t *vmstate_parse(const char *name, const char *text, size_t size, struct error *err)
 {
-    if (!check_size(name, text, size, err))
+    if (!check_size(name, text, size, err) || !check_zero(name, text, size, err))
         return NULL;
     json_error_t bad;
     json_t *dump = json_loadb(text, size, 0, &bad);

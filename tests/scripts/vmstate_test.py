@@ -161,6 +161,7 @@ BROKEN = [
     (b'{"a": }', ":1:7: "),
     (b'{\n  "a": {\n    "version_id": 1,\n  }\n}', ":4:3: "),
     (b'{"a": {"version_id": NaN}}', ":1:"),
+    (b'{"a": {"version_id": 1\x00,"b": 2}}', ":1:23: a zero byte"),
     (b'{"a": {"version_id": Infinity}}', ":1:"),
     (b'{"a": {"version_id": 1e999}}', ":1:"),
     (b'{"a": {"version_id": 99999999999999999999}}', "too big"),
