@@ -1,4 +1,5 @@
 #include "cli/bench_worker.h"
+#include "server/server.h"
 
 #include "devices/riscv_virt.h"
 
@@ -19,14 +20,6 @@ struct request {
 };
 
 /* ---- in the child ---- */
-
-static uint64_t host_clock(void *ctx)
-{
-    (void)ctx;
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 struct riscv_virt *bench_board(const struct embedded_file *guest, struct error *err)
 {
@@ -80,7 +73,7 @@ serve(int fd, const struct embedded_file *guest, bool checkpoints_off)
         _exit(1);
     }
     struct timeline_options options = {.checkpoints_off = checkpoints_off,
-                                       .host = {.clock = host_clock}};
+                                       .host = {.clock = server_clock}};
     struct timeline *tl = timeline_new(riscv_virt_machine(board), &options);
     struct request request;
     while (recv(fd, &request, sizeof request, 0) == (ssize_t)sizeof request) {

@@ -12,6 +12,7 @@
 #include "cli/run_inputs.h"
 #include "machine/loader.h"
 #include "server/disk_export.h"
+#include "server/server.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -136,14 +137,6 @@ static bool read_inputs(struct recorded_run *r, struct error *err)
 
 /* ---- opening ---- */
 
-static uint64_t host_clock(void *ctx)
-{
-    struct timespec now;
-    (void)ctx;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static bool open_timeline(struct recorded_run *r, const struct recorded_run_options *o,
                           struct error *err)
 {
@@ -157,7 +150,7 @@ static bool open_timeline(struct recorded_run *r, const struct recorded_run_opti
         .host = o->host,
     };
     if (!options.host.clock)
-        options.host.clock = host_clock;
+        options.host.clock = server_clock;
     if (!options.host.entropy)
         options.host.entropy = host_entropy;
     if (!o->without_images)

@@ -205,7 +205,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- the host, as the timeline sees it ---- */
 
-static uint64_t host_clock(void *ctx)
+uint64_t server_clock(void *ctx)
 {
     struct timespec now;
     (void)ctx;
@@ -224,7 +224,7 @@ static void host_output(void *ctx, unsigned channel, const uint8_t *bytes, size_
 
 struct host server_host(struct server *s)
 {
-    return (struct host){.clock = host_clock, .output = host_output, .ctx = s};
+    return (struct host){.clock = server_clock, .output = host_output, .ctx = s};
 }
 
 /* ---- life ---- */

@@ -38,6 +38,8 @@ struct server_options {
 
 /* Opens what the options name; NULL on error. SIGPIPE is ignored from here on. */
 struct server *server_new(const struct server_options *options, struct error *err);
+/* The host's clock, for a host: ns since 1970. `ctx` is not used. */
+uint64_t server_clock(void *ctx);
 /* For timeline_options.host: the host's clock, and the lines as output. Good as long as the
  * server. */
 struct host server_host(struct server *server);

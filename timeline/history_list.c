@@ -88,6 +88,17 @@ struct entry *entries_automatic(const struct history *h, size_t at)
     return &h->entry[at];
 }
 
+size_t entry_marks_before(const struct history *h, const struct entry *e)
+{
+    uint64_t position = e->checkpoint->position;
+    size_t i = 0;
+    while (i < h->marks &&
+           (h->mark[i].position < position ||
+            (h->mark[i].position == position && h->mark[i].log_index < e->log_index)))
+        i++;
+    return i;
+}
+
 const struct entry *history_newest(const struct timeline *tl)
 {
     return entries_automatic(&tl->history, tl->history.entries - 1);

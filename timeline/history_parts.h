@@ -14,6 +14,8 @@ void entries_insert(struct history *h, size_t at, struct entry entry);
 void entries_erase(struct timeline *tl, size_t at);
 /* The automatic entry at or before index `at`. */
 struct entry *entries_automatic(const struct history *h, size_t at);
+/* How many marks there are before the entry's state. */
+size_t entry_marks_before(const struct history *h, const struct entry *e);
 /* Host memory of an entry without its frames. */
 size_t entry_bytes(const struct entry *e);
 /* Owned by the entry from now on; NULL: not known. */

@@ -112,16 +112,10 @@ void history_forget(struct timeline *tl, uint64_t position)
     size_t first = entries_behind(h, position);
     if (!first)
         return;
-    const struct entry *begin = entries_automatic(h, first - 1);
-    struct checkpoint *kept = begin->checkpoint;
-    uint64_t log_index = begin->log_index;
+    const struct checkpoint *kept = entries_automatic(h, first - 1)->checkpoint;
     while (h->entry[0].checkpoint != kept)
         entries_erase(tl, 0);
-    size_t gone = 0;
-    while (gone < h->marks &&
-           (h->mark[gone].position < kept->position ||
-            (h->mark[gone].position == kept->position && h->mark[gone].log_index < log_index)))
-        gone++;
+    size_t gone = entry_marks_before(h, &h->entry[0]);
     h->marks -= gone;
     h->marks_forgotten += gone;
     memmove(h->mark, h->mark + gone, h->marks * sizeof *h->mark);

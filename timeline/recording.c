@@ -172,6 +172,25 @@ static void say_failure(struct recorded *r)
 
 /* ---- flight recorder ---- */
 
+/* The newest automatic checkpoint that is older than the guest's time to keep; NULL: none is. */
+static const struct entry *too_old(const struct timeline *tl)
+{
+    const struct history *h = &tl->history;
+    uint64_t now = history_newest(tl)->vtime;
+    const struct entry *found = NULL;
+    for (size_t i = 0; i < h->entries; i++)
+        if (!h->entry[i].born && h->entry[i].vtime + tl->options.keep_ns <= now)
+            found = &h->entry[i];
+    return found;
+}
+
+/* Is there half as much more history than the guest's time to keep? */
+static bool outlasts(const struct timeline *tl)
+{
+    uint64_t kept = tl->options.keep_ns, now = history_newest(tl)->vtime;
+    return kept && now - tl->history.entry[0].vtime > kept + kept / 2;
+}
+
 /* The newest checkpoint such that the file from there on is about a quarter of what it may be. */
 static const struct entry *next_begin(const struct timeline *tl)
 {
@@ -180,12 +199,8 @@ static const struct entry *next_begin(const struct timeline *tl)
     uint64_t begin = recording_writer_begin(r->writer), span = tl->tip - begin;
     uint64_t target = begin + span / 2;
     if (tl->options.keep_ns) {
-        uint64_t now = history_newest(tl)->vtime;
-        uint64_t vtime = now > tl->options.keep_ns ? now - tl->options.keep_ns : 0;
-        target = begin;
-        for (size_t i = 0; i < h->entries; i++)
-            if (!h->entry[i].born && h->entry[i].vtime <= vtime)
-                target = h->entry[i].checkpoint->position;
+        const struct entry *old = too_old(tl);
+        target = old ? old->checkpoint->position : begin;
     }
     const struct entry *found = NULL;
     for (size_t i = 0; i < h->entries; i++)
@@ -194,31 +209,20 @@ static const struct entry *next_begin(const struct timeline *tl)
     return found && found->checkpoint->position > begin ? found : NULL;
 }
 
-static uint64_t bytes_to_be(struct recording_writer *w)
-{
-    struct chunk_writer *chunks = recording_writer_chunks(w);
-    return chunk_writer_bytes(chunks) + chunk_writer_waiting(chunks);
-}
-
 /* It waits for the next one. */
 static bool nearly_full(const struct recorded *r)
 {
     uint64_t most = r->options.keep_bytes;
-    return most && bytes_to_be(r->writer) >= most - most / 8;
+    return most && recording_writer_bytes(r->writer) >= most - most / 8;
 }
 
 static bool too_long(const struct timeline *tl)
 {
     const struct recorded *r = &tl->recorded;
     uint64_t most = r->options.keep_bytes, base = r->base_bytes < most ? r->base_bytes : most;
-    if (most && bytes_to_be(r->writer) > base + (most - base) / 2)
+    if (most && recording_writer_bytes(r->writer) > base + (most - base) / 2)
         return true;
-    if (!tl->options.keep_ns)
-        return false;
-    const struct history *h = &tl->history;
-    uint64_t kept = tl->options.keep_ns, now = history_newest(tl)->vtime;
-    uint64_t begin = h->entry[0].vtime;
-    return now - begin > kept + kept / 2;
+    return outlasts(tl);
 }
 
 /* Nor would the next attempt succeed. */
@@ -291,17 +295,11 @@ static void follow_next(struct timeline *tl)
 
 static void forget_in_memory(struct timeline *tl)
 {
-    if (!tl->options.keep_ns || tl->recorded.writer)
+    if (tl->recorded.writer || !outlasts(tl))
         return;
-    uint64_t now = history_newest(tl)->vtime, kept = tl->options.keep_ns;
-    if (now - tl->history.entry[0].vtime <= kept + kept / 2)
-        return;
-    const struct history *h = &tl->history;
-    uint64_t position = timeline_begin(tl);
-    for (size_t i = 0; i < h->entries; i++)
-        if (!h->entry[i].born && h->entry[i].vtime + kept <= now)
-            position = h->entry[i].checkpoint->position;
-    timeline_forget(tl, position);
+    const struct entry *old = too_old(tl);
+    if (old)
+        timeline_forget(tl, old->checkpoint->position);
 }
 
 void recording_follow(struct timeline *tl, bool rests)

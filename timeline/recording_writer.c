@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "timeline/history_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,7 @@ static bool begin_checkpoint(struct recording_writer *w, const struct entry *e)
     return true;
 }
 
-static uint64_t bytes_to_be(const struct recording_writer *w)
+uint64_t recording_writer_bytes(const struct recording_writer *w)
 {
     return chunk_writer_bytes(w->out) + chunk_writer_waiting(w->out);
 }
@@ -125,15 +126,15 @@ static uint64_t bytes_to_be(const struct recording_writer *w)
 /* For checkpoints at the end; a piece, and what comes behind them, is left. */
 static uint64_t room_left(const struct recording_writer *w)
 {
-    uint64_t used = bytes_to_be(w), most = w->keep_bytes - w->keep_bytes / 8;
+    uint64_t used = recording_writer_bytes(w), most = w->keep_bytes - w->keep_bytes / 8;
     return !w->keep_bytes ? UINT64_MAX : used < most ? most - used : 0;
 }
 
 static void advance_checkpoint(struct recording_writer *w)
 {
-    uint64_t before = bytes_to_be(w);
+    uint64_t before = recording_writer_bytes(w);
     bool done = checkpoint_writer_advance(w->checkpoints, &w->row.checkpoint);
-    uint64_t after = bytes_to_be(w); /* less, when much was compressed meanwhile */
+    uint64_t after = recording_writer_bytes(w); /* less, when much was compressed meanwhile */
     w->size += after > before ? after - before : 0;
     if (!done)
         return;
@@ -233,17 +234,6 @@ void recording_writer_renamed(struct recording_writer *w, const char *path)
 
 /* ---- life ---- */
 
-static uint64_t first_mark(const struct timeline *tl, const struct entry *begin)
-{
-    const struct history *h = &tl->history;
-    size_t i = 0;
-    while (i < h->marks && (h->mark[i].position < begin->checkpoint->position ||
-                            (h->mark[i].position == begin->checkpoint->position &&
-                             h->mark[i].log_index < begin->log_index)))
-        i++;
-    return h->marks_forgotten + i;
-}
-
 static uint64_t first_part(const struct transcript *t, uint64_t position)
 {
     uint64_t n = transcript_first(t);
@@ -273,7 +263,8 @@ struct recording_writer *recording_writer_new(struct timeline *tl, const char *p
     w->keep_bytes = options->keep_bytes;
     w->spacing_ns = options->spacing_ns ? options->spacing_ns : SPACING_NS;
     w->event = extent->begin.log_index;
-    w->mark = w->first_mark = first_mark(tl, &extent->begin);
+    w->mark = w->first_mark =
+        tl->history.marks_forgotten + entry_marks_before(&tl->history, &extent->begin);
     w->begin = extent->begin.checkpoint->position;
     w->part = w->first_part = first_part(tl->transcript, w->begin);
     w->book_changes = UINT64_MAX;

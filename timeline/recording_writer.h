@@ -25,6 +25,8 @@ bool recording_writer_advance(struct recording_writer *w);
 /* The first checkpoint is in the file, and all others that are due. */
 bool recording_writer_caught_up(const struct recording_writer *w);
 struct chunk_writer *recording_writer_chunks(struct recording_writer *w);
+/* Bytes in the file, and of contents that wait to get there. */
+uint64_t recording_writer_bytes(const struct recording_writer *w);
 /* Host ns of the last flush. */
 uint64_t recording_writer_flushed(const struct recording_writer *w);
 /* The same of the last one that went to the disk. */
