@@ -394,12 +394,13 @@ class Verify(RecordingTest):
         self.assertEqual(done.stdout.count("\n"), 1)
 
     def test_percentage_and_time_left(self):
-        """They grow and shrink. The program is held between two drawings, so that there are some however fast
-        it is."""
+        """They grow and shrink. The work is that of some seconds, and the program is held between its first
+        drawings, so that time has passed however fast it is."""
+        run(CRC, "-o", self.path, "--stop-at", 10 * STEPS)
         master, slave = os.openpty()
         self.addCleanup(os.close, master)
         shown, held = "", 0
-        with subprocess.Popen([PROGRAM, "verify", self.crc, "-j", "1"], stdout=subprocess.DEVNULL, stderr=slave,
+        with subprocess.Popen([PROGRAM, "verify", self.path, "-j", "1"], stdout=subprocess.DEVNULL, stderr=slave,
                               stdin=subprocess.DEVNULL) as process:
             os.close(slave)
             while True:
@@ -407,9 +408,9 @@ class Verify(RecordingTest):
                     shown += os.read(master, 65536).decode()
                 except OSError:  # it has ended, and nobody has the other side any more
                     break
-                if held < 12 and process.poll() is None:
+                if held < 3 and process.poll() is None:
                     process.send_signal(signal.SIGSTOP)
-                    time.sleep(0.12)  # a drawing is due
+                    time.sleep(0.4)  # a drawing is due, and enough is known for a guess
                     process.send_signal(signal.SIGCONT)
                     held += 1
             self.assertEqual(process.wait(TIMEOUT), 0)
