@@ -231,8 +231,18 @@ void checkpoint_unload(struct snapshots *s, struct checkpoint *c)
     c->state_size = 0;
 }
 
+struct checkpoint *checkpoint_ref(struct checkpoint *c)
+{
+    c->others++;
+    return c;
+}
+
 void checkpoint_free(struct snapshots *s, struct checkpoint *c)
 {
+    if (c->others) {
+        c->others--;
+        return;
+    }
     checkpoint_unload(s, c);
     free(c);
 }

@@ -19,6 +19,7 @@ const char *digest_difference(const struct digest *a, const struct digest *b);
 /* One that is not loaded is in a file only (checkpoint_file.h): it has no trees and no state, and
  * is neither restored nor compared. */
 struct checkpoint {
+    unsigned others; /* owners beside the first */
     uint64_t position;
     struct digest digest;
     struct pageroot *ram;                       /* NULL: not loaded */
@@ -56,6 +57,8 @@ void snapshots_digest(const struct snapshots *s, struct digest *digest);
  * `limit` lines. Returns how many differences there are. Changes nothing in the machine. */
 size_t snapshots_diff(struct snapshots *s, const struct checkpoint *c, size_t limit,
                       struct buffer *out);
+/* One more owner, who frees it too. It may then not be unloaded. */
+struct checkpoint *checkpoint_ref(struct checkpoint *c);
 void checkpoint_free(struct snapshots *s, struct checkpoint *c);
 
 /* A checkpoint that is in a file and not in memory. For checkpoint_free, as any. */

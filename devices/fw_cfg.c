@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define DEVICE_NAME "fw_cfg"
+
 /* Registers, big-endian but for the bytes of DATA. */
 enum { DATA = 0, DATA_END = 8, SELECTOR = 8, DMA = 16, DMA_LOW = 20 };
 
@@ -28,7 +30,7 @@ static const struct field fw_cfg_field[] = {
     FIELD(struct fw_cfg_state, key),           FIELD(struct fw_cfg_state, pending),
     FIELD_UNUSED(struct fw_cfg_state, unused),
 };
-const struct fields fw_cfg_fields = FIELDS("fw_cfg", struct fw_cfg_state, 1, 1, fw_cfg_field);
+const struct fields fw_cfg_fields = FIELDS(DEVICE_NAME, struct fw_cfg_state, 1, 1, fw_cfg_field);
 
 static uint32_t load_be32(const uint8_t *p)
 {
@@ -74,12 +76,12 @@ static uint64_t next_bytes(const struct fw_cfg *f, unsigned size)
 
 /* ---- DMA ---- */
 
-static void write_zeroes(struct ram *ram, uint64_t pa, uint64_t size)
+static void write_zeroes(struct machine *m, uint64_t pa, uint64_t size)
 {
     static const uint8_t zeroes[RAM_PAGE_SIZE];
     while (size) {
         uint64_t n = size < sizeof zeroes ? size : sizeof zeroes;
-        ram_write(ram, pa, zeroes, n);
+        machine_dma(m, DEVICE_NAME, pa, zeroes, n);
         pa += n;
         size -= n;
     }
@@ -87,7 +89,7 @@ static void write_zeroes(struct ram *ram, uint64_t pa, uint64_t size)
 
 static bool transfer_read(struct fw_cfg *f)
 {
-    struct ram *ram = &f->machine->ram;
+    const struct ram *ram = &f->machine->ram;
     const struct fw_cfg_state *s = &f->state;
     uint32_t left;
     const uint8_t *bytes = rest(f, &left);
@@ -105,8 +107,8 @@ static bool transfer_read(struct fw_cfg *f)
     }
     uint32_t n = s->length < left ? s->length : left;
     if (n)
-        ram_write(ram, s->target, bytes, n);
-    write_zeroes(ram, s->target + n, s->length - n);
+        machine_dma(f->machine, DEVICE_NAME, s->target, bytes, n);
+    write_zeroes(f->machine, s->target + n, s->length - n);
     return true;
 }
 
@@ -137,7 +139,7 @@ static void transfer_due(void *ctx, unsigned which)
     struct fw_cfg_state *s = &f->state;
     const uint32_t result = __builtin_bswap32(transfer(f) ? 0 : FW_CFG_DMA_ERROR);
     if (ram_contains(&f->machine->ram, s->access, ACCESS_SIZE))
-        ram_write(&f->machine->ram, s->access + ACCESS_CONTROL, &result, sizeof result);
+        machine_dma(f->machine, DEVICE_NAME, s->access + ACCESS_CONTROL, &result, sizeof result);
     s->pending = 0;
     s->access = s->target = 0;
     s->control = s->length = 0;
@@ -312,7 +314,7 @@ void fw_cfg_init(struct fw_cfg *f, struct machine *m, uint64_t base, uint64_t si
     make_directory(f);
     f->timer = clock_timer_add(&m->clock, transfer_due, f, 0);
     bus_add(&m->bus, (struct bus_region){"fw-cfg", base, size, &fw_cfg_ops, f, NULL});
-    machine_add_device(m, (struct device){.name = "fw_cfg",
+    machine_add_device(m, (struct device){.name = DEVICE_NAME,
                                           .fields = &fw_cfg_fields,
                                           .state = &f->state,
                                           .ctx = f,

@@ -27,7 +27,7 @@ static void ram_store16(struct virtio *v, uint64_t pa, uint16_t value)
 {
     uint8_t bytes[2];
     store_le16(bytes, value);
-    ram_write(&v->machine->ram, pa, bytes, sizeof bytes);
+    machine_dma(v->machine, v->name, pa, bytes, sizeof bytes);
 }
 
 static bool ring_in_ram(const struct virtio *v, uint64_t pa, unsigned alignment, uint64_t size)
@@ -223,7 +223,7 @@ void virtqueue_give(struct virtio *v, unsigned queue, uint16_t head, uint32_t wr
     store_le32(element, head);
     store_le32(element + 4, written);
     uint64_t entry = q->device + RING_ENTRIES + USED_ELEMENT_SIZE * (uint64_t)(q->used % q->size);
-    ram_write(&v->machine->ram, entry, element, sizeof element);
+    machine_dma(v->machine, v->name, entry, element, sizeof element);
     q->used++;
     ram_store16(v, q->device + RING_INDEX, q->used);
     if (wants_interrupt(v, q))
@@ -270,7 +270,7 @@ size_t virtio_chain_write(struct virtio *v, const struct virtio_chain *chain, ui
     uint64_t pa;
     while (done < size && (n = piece(chain->segment + chain->readable, chain->writable,
                                      offset + done, size - done, &pa))) {
-        ram_write(&v->machine->ram, pa, from + done, n);
+        machine_dma(v->machine, v->name, pa, from + done, n);
         done += n;
     }
     return done;

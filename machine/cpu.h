@@ -58,6 +58,30 @@ enum cpu_drop {
     CPU_DROP_CODE = 2          /* all decoded code */
 };
 
+/* Where an instruction leads, for who follows calls. */
+enum cpu_flow_kind {
+    CPU_FLOW_NEXT,
+    CPU_FLOW_BRANCH,     /* or the next one: pc + offset */
+    CPU_FLOW_JUMP,       /* pc + offset */
+    CPU_FLOW_INDIRECT,   /* register `base` + offset */
+    CPU_FLOW_CALL,       /* comes back behind it */
+    CPU_FLOW_RETURN,     /* from a call */
+    CPU_FLOW_TRAP_RETURN /* from a trap handler */
+};
+
+struct cpu_flow {
+    enum cpu_flow_kind kind;
+    uint8_t size; /* of the instruction in bytes */
+    uint16_t base;
+    int64_t offset;
+    int64_t stack;         /* what it adds to the stack pointer; else 0 */
+    bool stack_from_frame; /* the stack pointer becomes the frame pointer plus `stack` */
+    bool sets_stack;       /* it becomes something else */
+    bool frame_from_stack; /* the frame pointer becomes the stack pointer plus `frame` */
+    bool sets_frame;       /* it becomes something else */
+    int64_t frame;
+};
+
 struct cpu_ops {
     const char *architecture;
     const struct fields *fields; /* of the state */
@@ -96,6 +120,13 @@ struct cpu_ops {
     /* False: no such register, read-only, or a value it cannot hold. */
     bool (*set_register)(struct cpu *cpu, unsigned number, uint64_t value);
     uint64_t (*pc)(const struct cpu *cpu);
+    /* What tells one address space from another (RISC-V: satp). */
+    uint64_t (*address_space)(const struct cpu *cpu);
+    uint16_t stack_pointer; /* the register's number */
+    uint16_t link_register; /* where a call leaves its return address, the same */
+    uint16_t frame_pointer; /* by convention, in functions that have one */
+    /* Where the instruction in `bytes` leads; what is no instruction is CPU_FLOW_NEXT. */
+    void (*flow)(const uint8_t bytes[4], struct cpu_flow *flow);
 };
 
 struct cpu {

@@ -20,7 +20,8 @@ enum event_kind {
     EVENT_POWER = 6,    /* the user presses the power button: the machine goes off */
     EVENT_IDLE = 7,     /* nothing but that idle time has passed: the machine was stopped in it */
     EVENT_ENTROPY = 8,  /* answer to door_entropy: the bytes */
-    EVENT_LAST = EVENT_ENTROPY
+    EVENT_HOLD = 9,     /* a debugger's: 4 bytes, a bit for each hart that makes no step */
+    EVENT_LAST = EVENT_HOLD
 };
 
 /* Events that are not delivered but answer a question of the machine's. */

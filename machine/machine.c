@@ -4,14 +4,31 @@
 #include "base/endian.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
+
+/* Only what a debugger holds has it. */
+static const struct field held_field[] = {
+    FIELD(struct machine_state, held),
+    FIELD_UNUSED(struct machine_state, unused),
+};
+
+static bool holds_harts(const void *state)
+{
+    return ((const struct machine_state *)state)->held;
+}
+
+static const struct fields held_fields =
+    FIELDS("machine/held", struct machine_state, 1, 1, held_field, .needed = holds_harts);
+static const struct fields *const machine_subsections[] = {&held_fields, NULL};
 
 static const struct field machine_field[] = {
     FIELD(struct machine_state, quantum_end), FIELD(struct machine_state, running),
     FIELD(struct machine_state, halt),        FIELD(struct machine_state, halt_code),
     FIELD(struct machine_state, resets),      FIELD_ARRAY(struct machine_state, last_step),
 };
-const struct fields machine_fields = FIELDS("machine", struct machine_state, 1, 1, machine_field);
+const struct fields machine_fields = FIELDS("machine", struct machine_state, 1, 1, machine_field,
+                                            .subsections = machine_subsections);
 
 static void ram_changed(void *ctx, uint64_t page, unsigned offset, unsigned size)
 {
@@ -21,7 +38,7 @@ static void ram_changed(void *ctx, uint64_t page, unsigned offset, unsigned size
 
 bool machine_init(struct machine *m, const struct machine_config *config, struct error *err)
 {
-    *m = (struct machine){.config = *config, .step_cpu = MACHINE_CPUS};
+    *m = (struct machine){.config = *config, .step_cpu = MACHINE_CPUS, .hit_due = POSITION_NONE};
     if (!ram_init(&m->ram, config->ram_base, config->ram_size, err))
         return false;
     m->ram.changed = ram_changed;
@@ -66,7 +83,7 @@ static void start_turn(struct machine *m, unsigned cpu)
 
 /* Whose turn it is now. A turn ends with its quantum or when the hart waits; the next runnable hart
  * in order of index follows, at last the same one again. Idempotent, so that it may be asked at the
- * end of a run and again at the start of the next. False: all wait. */
+ * end of a run and again at the start of the next. False: all wait or are held. */
 static bool schedule(struct machine *m)
 {
     unsigned running = m->state.running;
@@ -74,7 +91,7 @@ static bool schedule(struct machine *m)
     for (unsigned i = turn_over; i <= m->config.cpus; i++) {
         unsigned next = (running + i) % m->config.cpus;
         struct cpu *cpu = m->cpu[next];
-        if (!cpu->ops->runnable(cpu))
+        if ((m->state.held >> next & 1) || !cpu->ops->runnable(cpu))
             continue;
         if (i)
             start_turn(m, next);
@@ -96,7 +113,9 @@ void machine_reset(struct machine *m)
     for (unsigned i = 0; i < m->devices; i++)
         if (m->device[i].reset)
             m->device[i].reset(m->device[i].ctx);
+    m->writer = WRITTEN_BY_RESET;
     images_write(&m->images, &m->ram);
+    m->writer = WRITTEN_BY_HART;
     if (m->images.tohost)
         m->ram.flags[ram_page(&m->ram, m->images.tohost)] |= RAM_HOOKED;
     m->state.halt = HALT_NONE;
@@ -133,14 +152,17 @@ static uint64_t turn_limit(const struct machine *m, uint64_t until)
 {
     uint64_t limit =
         smallest(smallest(until, m->state.quantum_end), clock_next_position(&m->clock));
+    limit = smallest(limit, m->hit_due);
     uint64_t one_step = machine_position(m) + 1;
     return m->state.running == m->step_cpu ? smallest(limit, one_step) : limit;
 }
 
 enum machine_stop machine_run(struct machine *m, uint64_t until)
 {
-    m->pause = false;
+    m->pause = m->hit_behind = false;
     for (;;) {
+        if (machine_take_hit(m))
+            return MACHINE_HIT;
         if (m->state.halt)
             return MACHINE_HALTED;
         bool runnable = schedule(m);
@@ -153,14 +175,22 @@ enum machine_stop machine_run(struct machine *m, uint64_t until)
         uint64_t limit = turn_limit(m, until);
         check(limit > now, "no step to make at %" PRIu64, now);
         m->attention = false;
+        uint64_t hit_due = m->hit_due;
         enum cpu_exit exit = m->cpu[running]->ops->run(m->cpu[running], limit - now);
         bool stepped = machine_position(m) != now;
         if (stepped)
             m->state.last_step[running] = machine_position(m) - 1;
         if (exit == CPU_YIELD)
             m->state.quantum_end = machine_position(m);
+        m->settled = true;
         settle(m);
-        if (exit == CPU_HIT)
+        m->settled = false;
+        if (exit == CPU_HIT) {
+            /* The attempt is none, nor what its translations have written. */
+            m->hit_due = hit_due;
+            return MACHINE_HIT;
+        }
+        if (machine_take_hit(m))
             return MACHINE_HIT;
         if ((stepped && running == m->step_cpu) || m->pause)
             return MACHINE_LIMIT;
@@ -184,6 +214,14 @@ void machine_idle_until(struct machine *m, uint64_t vtime)
     settle(m);
 }
 
+void machine_idle_before_event(struct machine *m, uint64_t vtime)
+{
+    bool settled = m->settled;
+    m->settled = true;
+    machine_idle_until(m, vtime);
+    m->settled = settled;
+}
+
 static void deliver_input(struct machine *m, const struct event *event)
 {
     for (unsigned i = 0; i < m->devices; i++) {
@@ -200,8 +238,11 @@ static void deliver_memory(struct machine *m, const struct event *event)
     if (event->size < 8)
         return;
     uint64_t pa = load_le64(event->data), size = event->size - 8;
-    if (ram_contains(&m->ram, pa, size))
-        ram_write(&m->ram, pa, event->data + 8, size);
+    if (!ram_contains(&m->ram, pa, size))
+        return;
+    m->writer = WRITTEN_BY_DEBUGGER;
+    ram_write(&m->ram, pa, event->data + 8, size);
+    m->writer = WRITTEN_BY_HART;
 }
 
 static void deliver_register(struct machine *m, const struct event *event)
@@ -212,8 +253,23 @@ static void deliver_register(struct machine *m, const struct event *event)
     cpu->ops->set_register(cpu, load_le32(event->data), load_le64(event->data + 4));
 }
 
+static void deliver_hold(struct machine *m, const struct event *event)
+{
+    if (machine_hold_valid(m, event))
+        m->state.held = load_le32(event->data);
+}
+
+bool machine_hold_valid(const struct machine *m, const struct event *event)
+{
+    return event->size == 4 && !(load_le32(event->data) >> m->config.cpus);
+}
+
 void machine_deliver(struct machine *m, const struct event *event)
 {
+    m->settled = true;
+    /* What was written in the idle time before now belongs to this event's position. */
+    if (m->hit_due != POSITION_NONE)
+        m->hit_due = machine_position(m);
     if (event->vtime > clock_vtime(&m->clock))
         machine_idle_until(m, event->vtime);
     switch (event->kind) {
@@ -231,6 +287,9 @@ void machine_deliver(struct machine *m, const struct event *event)
         break;
     case EVENT_IDLE:
         break;
+    case EVENT_HOLD:
+        deliver_hold(m, event);
+        break;
     case EVENT_POWER:
         machine_request_halt(m, HALT_POWER_OFF, 0);
         break;
@@ -238,6 +297,7 @@ void machine_deliver(struct machine *m, const struct event *event)
         check(false, "event of kind %u is not delivered", event->kind);
     }
     settle(m);
+    m->settled = false;
 }
 
 size_t machine_input_room(const struct machine *m, unsigned channel)
@@ -303,12 +363,65 @@ bool machine_disk_read(struct machine *m, unsigned disk, uint64_t block, uint8_t
     return m->door.ops && m->door.ops->disk_read(m->door.ctx, disk, block, bytes);
 }
 
+/* ---- points ---- */
+
+void machine_written(struct machine *m, enum hit_writer writer, uint64_t pa, const void *bytes,
+                     uint64_t size)
+{
+    if (!m->points.physical_count || !points_physical(&m->points, pa, size))
+        return;
+    uint64_t now = machine_position(m);
+    struct hit hit = {.kinds = HIT_PHYSICAL | HIT_WRITE,
+                      .hart = m->state.running,
+                      .position = m->settled && now ? now - 1 : now,
+                      .address = pa,
+                      .size = size < UINT_MAX ? (unsigned)size : UINT_MAX,
+                      .after = bytes,
+                      .writer = writer,
+                      .device = writer == WRITTEN_BY_DEVICE ? m->writer_device : NULL,
+                      .behind = true};
+    if (!m->points.hit(m->points.ctx, &hit))
+        return;
+    m->hit_due = smallest(m->hit_due, m->settled ? now : now + 1);
+    machine_attention(m);
+}
+
+/* Harts' own writes are reported before their step. */
+static void ram_watched(void *ctx, uint64_t pa, const void *bytes, uint64_t size)
+{
+    struct machine *m = ctx;
+    if (m->writer != WRITTEN_BY_HART)
+        machine_written(m, m->writer, pa, bytes, size);
+}
+
+void machine_dma(struct machine *m, const char *device, uint64_t pa, const void *bytes,
+                 uint64_t size)
+{
+    m->writer = WRITTEN_BY_DEVICE;
+    m->writer_device = device;
+    ram_write(&m->ram, pa, bytes, size);
+    m->writer = WRITTEN_BY_HART;
+}
+
+bool machine_take_hit(struct machine *m)
+{
+    m->hit_behind = machine_position(m) >= m->hit_due;
+    if (m->hit_behind)
+        m->hit_due = POSITION_NONE;
+    return m->hit_behind;
+}
+
 void machine_set_points(struct machine *m, const struct points *points)
 {
     struct points old = m->points;
     m->points = *points;
+    m->hit_due = POSITION_NONE;
+    m->ram.watch = points->physical_count ? ram_watched : NULL;
+    m->ram.watch_ctx = m;
     m->shared_ops->points_changed(m->shared, &old);
 }
+
+/* ---- caches, looking ---- */
 
 void machine_begin_interval(struct machine *m)
 {

@@ -45,6 +45,8 @@ struct machine_state {
     uint64_t halt_code;               /* exit status the guest gave */
     uint64_t resets;                  /* resets since power-on */
     uint64_t last_step[MACHINE_CPUS]; /* where each hart's latest step began; POSITION_NONE */
+    uint32_t held;                    /* a bit for each hart that makes no step: EVENT_HOLD */
+    uint8_t unused[4];
 };
 
 extern const struct fields machine_fields;
@@ -87,6 +89,11 @@ struct machine {
     struct semihosting *semihosting; /* the board's; NULL: off */
     struct door door;
     struct points points;   /* armed by the timeline; arrays are the timeline's */
+    uint64_t hit_due;       /* where a run ends for a hit `behind`; POSITION_NONE: nowhere */
+    bool hit_behind;        /* the last MACHINE_HIT was one of those */
+    bool settled;           /* what is written now belongs to the present position */
+    enum hit_writer writer; /* of the ram_write under way */
+    const char *writer_device;
     struct touched touched; /* pages used since machine_begin_interval */
     unsigned step_cpu; /* machine_run returns once this hart has made a step; MACHINE_CPUS: none */
     unsigned watch;    /* enum machine_watch: what is found ends the run, right behind it */
@@ -100,7 +107,7 @@ enum machine_stop {
     MACHINE_LIMIT, /* the position asked for, or step_cpu has made its step, or a pause, or what
                       `watch` is about */
     MACHINE_IDLE,  /* every hart waits */
-    MACHINE_HIT,   /* points.hit said stop */
+    MACHINE_HIT,   /* points.hit said stop: before the step, or, hit_behind, behind the write */
     MACHINE_HALTED /* state.halt says why */
 };
 
@@ -122,20 +129,32 @@ static inline uint64_t machine_position(const struct machine *m)
 /* Make steps until position `until`, or until something else stops the machine. On return every
  * deadline that has come has expired and the hart whose turn it is is chosen: the state is that of
  * an uninterrupted run at that position. A door that must look around after what it was asked ends
- * the run early, with MACHINE_LIMIT (machine_pause). */
+ * the run early, with MACHINE_LIMIT (machine_pause).
+ *
+ * A hit that is `behind` and is to be stopped at ends the run with MACHINE_HIT and hit_behind at
+ * the first position that shows the write: at once if it was made while no run was under way, by
+ * machine_deliver say; behind the next step if it was made in idle time. Until then a hit that is
+ * not behind may end the run before; with other points, or a restore, nothing is due any more. */
 enum machine_stop machine_run(struct machine *m, uint64_t until);
+/* True once: the run that ends here ends for a hit `behind`. For who stops without running on. */
+bool machine_take_hit(struct machine *m);
 /* Has step_cpu made the last of the steps since `from`? Its latest step may also be one from
  * before, behind which it waits. */
 bool machine_step_made(const struct machine *m, uint64_t from);
 
 /* vtime of the next deadline, CLOCK_NEVER: only an event can wake an idle machine. */
 uint64_t machine_next_deadline(const struct machine *m);
-/* Let an idle machine wait until `vtime` (at least the present). */
+/* Let an idle machine wait until `vtime` (at least the present). The wait belongs to the step that
+ * follows. */
 void machine_idle_until(struct machine *m, uint64_t vtime);
+/* The same where an event of the present position follows, so that the wait belongs to that. */
+void machine_idle_before_event(struct machine *m, uint64_t vtime);
 
 /* Deliver an event at the present position: idle time passes until its vtime, deadlines expire,
  * then its target takes it. Answers (event_is_answer) are not delivered. */
 void machine_deliver(struct machine *m, const struct event *event);
+/* May this EVENT_HOLD be delivered? One that may not changes nothing. */
+bool machine_hold_valid(const struct machine *m, const struct event *event);
 /* Bytes that may be pushed with EVENT_INPUT on `channel` now. */
 size_t machine_input_room(const struct machine *m, unsigned channel);
 
@@ -149,10 +168,18 @@ void machine_output(struct machine *m, unsigned channel, const void *bytes, size
 uint64_t machine_host_clock(struct machine *m);
 void machine_entropy(struct machine *m, uint8_t *bytes, size_t size);
 bool machine_disk_read(struct machine *m, unsigned disk, uint64_t block, uint8_t *bytes);
+/* Direct memory access: ram_write by the device of this name. */
+void machine_dma(struct machine *m, const char *device, uint64_t pa, const void *bytes,
+                 uint64_t size);
+/* For harts: report a write that nothing can be stopped before, right before it is made, if it is
+ * watched (points.physical). Cost: with nothing watched none. */
+void machine_written(struct machine *m, enum hit_writer writer, uint64_t pa, const void *bytes,
+                     uint64_t size);
 /* For the door: the run under way returns after this step. */
 void machine_pause(struct machine *m);
 
-/* Replace the armed points. The arrays stay the caller's and unchanged until the next call. */
+/* Replace the armed points. The arrays stay the caller's and unchanged until the next call. With
+ * watched ranges in the old or the new ones the harts fill their TLBs anew. */
 void machine_set_points(struct machine *m, const struct points *points);
 
 /* Start an interval: no page is dirty or touched, and the next use of each is noticed. */

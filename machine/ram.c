@@ -61,6 +61,8 @@ void ram_write(struct ram *r, uint64_t pa, const void *bytes, uint64_t size)
 {
     check(ram_contains(r, pa, size), "write of %" PRIu64 " bytes at %#" PRIx64, size, pa);
     const uint8_t *from = bytes;
+    if (r->watch && size)
+        r->watch(r->watch_ctx, pa, bytes, size);
     while (size) {
         unsigned offset = pa & (RAM_PAGE_SIZE - 1);
         unsigned n = RAM_PAGE_SIZE - offset;

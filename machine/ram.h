@@ -25,6 +25,9 @@ enum ram_flag {
  * has RAM_CODE or RAM_TABLE. `offset`..`offset + size` lies inside the page. */
 typedef void ram_changed_fn(void *ctx, uint64_t page, unsigned offset, unsigned size);
 
+/* Told of a ram_write that is about to be made: all of it, memory still as it was. */
+typedef void ram_watch_fn(void *ctx, uint64_t pa, const void *bytes, uint64_t size);
+
 struct ram {
     uint8_t *host;   /* page aligned; `size` bytes */
     uint64_t base;   /* guest physical address of host[0] */
@@ -35,6 +38,8 @@ struct ram {
     size_t dirty_count, dirty_capacity;
     ram_changed_fn *changed;
     void *changed_ctx;
+    ram_watch_fn *watch; /* NULL: nobody watches */
+    void *watch_ctx;
 };
 
 /* Zeroed memory, given by the host page by page as it is touched. */
@@ -60,8 +65,8 @@ static inline uint64_t ram_page(const struct ram *r, uint64_t pa)
 /* Note the page as written in this interval. Cheap when it is already. */
 void ram_mark_dirty(struct ram *r, uint64_t page);
 
-/* The one way of writing DRAM that is not a hart's store: marks the pages, tells `changed`. The
- * range lies inside DRAM (ram_contains). */
+/* The one way of writing DRAM that is not a hart's store: tells `watch`, marks the pages, tells
+ * `changed`. The range lies inside DRAM (ram_contains). */
 void ram_write(struct ram *r, uint64_t pa, const void *bytes, uint64_t size);
 
 /* Replace a whole page (NULL: by zeroes) in a restore: tells `changed`, marks nothing. */

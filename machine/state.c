@@ -172,6 +172,9 @@ static bool plausible(const struct machine *m, const struct components *c, const
                          m->config.cpus);
     if (state->halt > HALT_RESET)
         return error_set(err, ERROR_RANGE, "saved state: unknown halt reason %u", state->halt);
+    if (state->held >> m->config.cpus)
+        return error_set(err, ERROR_RANGE, "saved state: holds harts %#x of %u", state->held,
+                         m->config.cpus);
     if (!clock_plausible(m, clock, err))
         return false;
     if (state->quantum_end > clock->icount + m->config.quantum)
@@ -199,6 +202,7 @@ bool machine_load(struct machine *m, const uint8_t *bytes, size_t size, struct e
         memcpy(c.list[i].state, scratch + c.list[i].scratch, c.list[i].fields->size);
     free(scratch);
     m->reset_requested = false;
+    m->hit_due = POSITION_NONE;
     clock_restored(&m->clock);
     for (unsigned i = 0; i < m->config.cpus; i++)
         m->cpu[i]->ops->restored(m->cpu[i]);

@@ -65,6 +65,8 @@ struct log {
     uint64_t first, count;
     uint64_t vtime; /* of the last event appended */
     struct log_source source;
+    const struct log *parent; /* has the events before parent_count; NULL: there is none */
+    uint64_t parent_count;
 };
 
 /* ---- memory ---- */
@@ -284,6 +286,18 @@ struct log *log_new(struct spill *spill)
     return log;
 }
 
+struct log *log_branch(struct spill *spill, const struct log *parent, uint64_t count)
+{
+    check(count >= log_first(parent) && count <= log_count(parent),
+          "event %" PRIu64 " of %" PRIu64 " to %" PRIu64, count, log_first(parent),
+          log_count(parent));
+    struct log *log = log_new(spill);
+    log_begin_at(log, count);
+    log->parent = parent;
+    log->parent_count = count;
+    return log;
+}
+
 void log_free(struct log *log)
 {
     struct store *s = log->store;
@@ -305,7 +319,14 @@ void log_begin_at(struct log *log, uint64_t first)
 
 uint64_t log_first(const struct log *log)
 {
-    return log->first;
+    return log->parent && log_first(log->parent) < log->parent_count ? log_first(log->parent)
+                                                                     : log->first;
+}
+
+/* Is the event one of the parent's? */
+static bool is_inherited(const struct log *log, uint64_t index)
+{
+    return log->parent && index < log->parent_count;
 }
 
 static void forget_runs(struct log *log)
@@ -339,7 +360,7 @@ static void forget_pieces(struct store *s, uint64_t first)
 void log_forget(struct log *log, uint64_t first)
 {
     check(first <= log->count, "event %" PRIu64 " of %" PRIu64, first, log->count);
-    if (first <= log->first)
+    if (first <= log->first || !log->runs)
         return;
     for (size_t i = 0; i < log->runs && log->run[i].first < first; i++)
         discount(log->store, &log->run[i], log->first, first);
@@ -356,6 +377,11 @@ void log_set_source(struct log *log, const struct log_source *source)
 static void check_position(const struct log *log, uint64_t position)
 {
     const struct run *last = log->last;
+    if (!last && log->parent && log->parent_count > log_first(log)) {
+        struct event before = log_get(log, log->parent_count - 1);
+        check(position >= before.position, "event at %" PRIu64 " after one at %" PRIu64, position,
+              before.position);
+    }
     check(!last || position >= last->last_position, "event at %" PRIu64 " after one at %" PRIu64,
           position, last->last_position);
 }
@@ -374,7 +400,8 @@ void log_append_absent(struct log *log, uint64_t count, uint64_t position, uint6
 
 const char *log_failure(const struct log *log)
 {
-    return log->store->failure;
+    const char *failure = log->store->failure;
+    return failure || !log->parent ? failure : log_failure(log->parent);
 }
 
 uint64_t log_append(struct log *log, const struct event *event)
@@ -400,6 +427,8 @@ uint64_t log_count(const struct log *log)
 struct event log_get(const struct log *log, uint64_t index)
 {
     static const uint8_t nothing[1];
+    if (is_inherited(log, index))
+        return log_get(log->parent, index);
     check(index >= log->first && index < log->count, "event %" PRIu64 " of %" PRIu64 " to %" PRIu64,
           index, log->first, log->count);
     struct run *run = index >= log->last->first ? log->last : run_of(log, index);
@@ -430,6 +459,11 @@ static struct run *run_after(const struct log *log, uint64_t position)
 
 uint64_t log_after(const struct log *log, uint64_t position)
 {
+    if (log->parent) {
+        uint64_t index = log_after(log->parent, position);
+        if (index < log->parent_count)
+            return index;
+    }
     struct run *run = run_after(log, position);
     if (!run)
         return log->count;

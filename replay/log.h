@@ -21,6 +21,9 @@ enum { LOG_EVENT_BYTES = 40 };
 /* `spill` outlives it; NULL: all stays in memory. */
 struct log *log_new(struct spill *spill);
 void log_free(struct log *log);
+/* The log of another future: it begins with the first `count` events (log_first to log_count) of
+ * `parent`, which outlives it and may grow and forget. Cost: constant. */
+struct log *log_branch(struct spill *spill, const struct log *parent, uint64_t count);
 /* The log begins with index `first`: the events before are not known. Of an empty log. */
 void log_begin_at(struct log *log, uint64_t first);
 /* The first index there is; all functions take indexes from here on. */
@@ -78,7 +81,7 @@ struct event log_get(const struct log *log, uint64_t index);
  * This is not where a player stands that has sought `position`: answers stamped
  * `position` belong to the step that follows. That is player.next. */
 uint64_t log_after(const struct log *log, uint64_t position);
-/* Host memory, in bytes. Cost: constant. */
+/* Host memory, in bytes, without the parent's. Cost: constant. */
 size_t log_bytes(const struct log *log);
 /* What the events carry, in bytes: what came from outside. Without those that are forgotten or not
  * fetched yet. */

@@ -19,6 +19,7 @@ static const char *kind_name(uint16_t kind)
         [EVENT_POWER] = "power button",
         [EVENT_REGISTER] = "a register write",
         [EVENT_ENTROPY] = "entropy",
+        [EVENT_HOLD] = "a hold of harts",
     };
     return kind < sizeof name / sizeof *name && name[kind] ? name[kind] : "an unknown event";
 }
@@ -157,6 +158,10 @@ static bool deliver_due(struct player *p)
             diverge(p, "channel %u has no room for %" PRIu32 " bytes", e.target, e.size);
             return false;
         }
+        if (e.kind == EVENT_HOLD && !machine_hold_valid(m, &e)) {
+            diverge(p, "there are no such harts to hold");
+            return false;
+        }
         p->next++;
         machine_deliver(m, &e);
     }
@@ -205,8 +210,14 @@ enum machine_stop player_run(struct player *p, uint64_t until)
     struct machine *m = p->machine;
     check(until >= machine_position(m), "replay from %" PRIu64 " to %" PRIu64, machine_position(m),
           until);
-    bool stepped = false;
+    bool stepped = false, hit = false;
     while (!p->failure.code && deliver_due(p)) {
+        /* Behind a write stands who sees all that is stamped with this position. */
+        hit |= machine_take_hit(m);
+        if (hit && !answers_before_event(p)) {
+            m->hit_behind = true;
+            return MACHINE_HIT;
+        }
         if (m->state.halt) {
             stuck(p, "the machine has halted");
             return MACHINE_HALTED;
@@ -217,15 +228,19 @@ enum machine_stop player_run(struct player *p, uint64_t until)
         enum machine_stop stop = machine_run(m, run_limit(p, until));
         if (p->failure.code)
             break;
-        if (stop == MACHINE_HIT)
+        if (stop == MACHINE_HIT && !m->hit_behind)
             return MACHINE_HIT;
+        hit |= stop == MACHINE_HIT;
         stepped = stepped || machine_step_made(m, from);
         if (stop != MACHINE_IDLE || machine_position(m) == run_limit(p, until))
             continue;
         uint64_t deadline = machine_next_deadline(m);
         if (deadline != CLOCK_NEVER) {
             p->warped_at = machine_position(m);
-            machine_idle_until(m, deadline);
+            if (answers_before_event(p))
+                machine_idle_before_event(m, deadline);
+            else
+                machine_idle_until(m, deadline);
         } else if (!stuck(p, "the machine waits for ever"))
             return MACHINE_IDLE;
     }

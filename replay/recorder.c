@@ -67,7 +67,7 @@ static bool can_run(const struct machine *m)
     if (m->state.halt)
         return false;
     for (unsigned i = 0; i < m->config.cpus; i++)
-        if (m->cpu[i]->ops->runnable(m->cpu[i]))
+        if (!(m->state.held >> i & 1) && m->cpu[i]->ops->runnable(m->cpu[i]))
             return true;
     return false;
 }

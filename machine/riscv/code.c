@@ -133,6 +133,9 @@ void code_points_changed(struct riscv_shared *shared, const struct points *old)
     if (old->watch_count || now->watch_count)
         for (unsigned i = 0; i < shared->m->config.cpus; i++)
             hart_flush_data(shared->hart[i]);
+    else if (old->physical_count || now->physical_count)
+        for (unsigned i = 0; i < shared->m->config.cpus; i++)
+            hart_flush_writes(shared->hart[i]);
 }
 
 /* ---- blocks ---- */
@@ -290,7 +293,8 @@ static bool fetch_half(struct hart *h, uint64_t pc, uint16_t *half)
 static bool breakpoint_stops(struct hart *h, uint64_t pc)
 {
     struct machine *m = h->m;
-    struct hit hit = {HIT_EXECUTE, h->cpu.index, machine_position(m), pc, 0};
+    struct hit hit = {
+        .kinds = HIT_EXECUTE, .hart = h->cpu.index, .position = machine_position(m), .address = pc};
     return m->points.hit(m->points.ctx, &hit);
 }
 
@@ -330,8 +334,8 @@ static enum code_find find_in_rom(struct hart *h, uint64_t pc, uint64_t pa,
     return CODE_SCRATCH;
 }
 
-enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scratch,
-                         struct block **block)
+static enum code_find find(struct hart *h, uint64_t pc, struct code_scratch *scratch,
+                           struct block **block)
 {
     uint64_t pa;
     bool uniform;
@@ -362,4 +366,12 @@ enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scrat
     if (!*block)
         *block = decode_block(shared, cp, pc);
     return *block && !breakpoint ? CODE_FOUND : find_single(h, pc, scratch, block);
+}
+
+enum code_find code_find(struct hart *h, uint64_t pc, struct code_scratch *scratch,
+                         struct block **block)
+{
+    enum code_find found = find(h, pc, scratch, block);
+    bool last = found == CODE_FOUND || found == CODE_SCRATCH;
+    return last && h->m->hit_due == machine_position(h->m) + 1 ? CODE_LAST : found;
 }

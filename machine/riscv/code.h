@@ -48,6 +48,7 @@ struct riscv_shared {
 enum code_find {
     CODE_FOUND,
     CODE_SCRATCH, /* found, but good for one use: in scratch */
+    CODE_LAST,    /* found, and the fetch has made a write to stop behind: run one step only */
     CODE_FAULT,   /* hart->cause, tval */
     CODE_HIT      /* a breakpoint says stop; nothing was changed */
 };

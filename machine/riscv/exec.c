@@ -250,7 +250,8 @@ resample: /* interrupts, translation, privilege or code may have changed; pc is 
     }
     int interrupt = trap_pending_interrupt(h);
     if (interrupt >= 0) {
-        trap_enter(h, true, (uint64_t)interrupt, 0);
+        if (unlikely(!trap_enter(h, true, (uint64_t)interrupt, 0)))
+            goto stopped;
         left--;
         h->s.instret--;
         pc = h->s.pc;
@@ -285,6 +286,9 @@ find_linked : {
     synced = left;
     struct block *decoded;
     switch (code_find(h, pc, &scratch, &decoded)) {
+    case CODE_LAST:
+        left = synced = 1;
+        /* fallthrough */
     case CODE_FOUND:
     case CODE_SCRATCH:
         if (h->shared->graveyard)
@@ -296,8 +300,7 @@ find_linked : {
         goto enter_trap;
     case CODE_HIT:
     default:
-        exit = CPU_HIT;
-        goto out;
+        goto stopped;
     }
 
 partial: /* the budget ends inside the block */
@@ -320,14 +323,15 @@ illegal:
 trapped:
     left = now - 1;
 enter_trap:
-    trap_enter(h, false, h->cause, h->tval);
+    if (unlikely(!trap_enter(h, false, h->cause, h->tval)))
+        goto stopped;
     h->s.instret--;
     pc = h->s.pc;
     goto resample;
 
 hit:
-    hart_unmark_fetch(h);
-    left = now;
+    hart_unmark(h);
+stopped:
     exit = CPU_HIT;
 out:
     x[X_SINK] = 0;
@@ -337,7 +341,7 @@ out:
 
 op_CHECK:
     if (points_execute(&m->points, pc)) {
-        struct hit hit = {HIT_EXECUTE, h->cpu.index, 0, pc, 0};
+        struct hit hit = {.kinds = HIT_EXECUTE, .hart = h->cpu.index, .address = pc};
         SYNC_AT_OP;
         hit.position = clock->icount;
         if (m->points.hit(m->points.ctx, &hit))

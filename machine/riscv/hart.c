@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "machine/riscv/code.h"
+#include "machine/riscv/flow.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -306,6 +307,11 @@ static bool set_register(struct cpu *cpu, unsigned n, uint64_t value)
     return true;
 }
 
+static uint64_t get_address_space(const struct cpu *cpu)
+{
+    return hart_of(cpu)->s.satp;
+}
+
 static uint64_t get_pc(const struct cpu *cpu)
 {
     return hart_of(cpu)->s.pc;
@@ -330,6 +336,11 @@ static const struct cpu_ops riscv_ops = {
     .get_register = get_register,
     .set_register = set_register,
     .pc = get_pc,
+    .address_space = get_address_space,
+    .stack_pointer = 2,
+    .link_register = 1,
+    .frame_pointer = 8,
+    .flow = riscv_flow,
 };
 
 /* ---- what the harts share ---- */

@@ -135,6 +135,9 @@ struct trap_rows {
     uint64_t pc, cause;
 };
 
+/* Two pages of a fetch, and two of an access, each read and written. */
+enum { HART_MARKS = 6 };
+
 struct hart {
     struct riscv_state s; /* first: the engine addresses x[] through the hart */
     struct cpu cpu;
@@ -145,11 +148,12 @@ struct hart {
     struct tlb read[REGIMES], write[REGIMES];
     struct fetch_entry fetch[REGIMES][FETCH_ENTRIES];
     bool fetch_used[REGIMES];
-    /* Leaf entries as they were before the fetch of the step at `marked_at` set their A bits: when
-     * a watched access stops that step, it has not happened. In a run only. */
+    /* Leaf entries as they were before the fetch of the step at `marked_at` set their A bits, and
+     * with traps wanted before its accesses did: when a hit stops that step, it has not happened.
+     * In a run only. */
     struct {
         uint64_t pa, pte;
-    } marked[2];
+    } marked[HART_MARKS];
     unsigned marks;
     uint64_t marked_at;
     struct trap_rows rows; /* no state */
@@ -208,8 +212,8 @@ bool hart_translate_debug(const struct cpu *cpu, uint64_t va, enum cpu_access ac
 /* mappings.c: cpu_ops.mappings. */
 struct cpu_mappings hart_mappings(const struct cpu *cpu, cpu_mapping_fn *visit, void *ctx);
 
-/* The present step is not made after all: take back what its fetch has marked. */
-void hart_unmark_fetch(struct hart *h);
+/* The present step is not made after all: take back what its translations have marked. */
+void hart_unmark(struct hart *h);
 
 void hart_flush_data(struct hart *h);
 void hart_flush_writes(struct hart *h);
@@ -247,8 +251,9 @@ bool csr_poke(struct hart *h, unsigned number, uint64_t value);
 
 /* The interrupt to take before the next step, or -1. */
 int trap_pending_interrupt(const struct hart *h);
-/* Enter the handler: pc is the interrupted or faulting pc. */
-void trap_enter(struct hart *h, bool interrupt, uint64_t cause, uint64_t tval);
+/* Enter the handler: pc is the interrupted or faulting pc. False: a point says stop before that;
+ * the step has changed nothing. */
+bool trap_enter(struct hart *h, bool interrupt, uint64_t cause, uint64_t tval);
 /* The SYSTEM instructions that are no CSR access: ecall, ebreak, xRET, wfi, sfence.vma. h->s.pc is
  * the instruction's; `next` is where it goes on. */
 enum result system_execute(struct hart *h, uint32_t insn, uint64_t next);

@@ -154,7 +154,8 @@ static void cache(struct hart *h, uint64_t va, enum cpu_access access, const str
     track_tables(h->shared, w);
     if (access == CPU_READ) {
         fill(h, &h->read[regime], va, w->pa);
-    } else if (w->writable && !(ram->flags[page] & (RAM_CODE | RAM_TABLE | RAM_HOOKED))) {
+    } else if (w->writable && !(ram->flags[page] & (RAM_CODE | RAM_TABLE | RAM_HOOKED)) &&
+               !points_physical(&h->m->points, w->pa & PAGE_MASK, RAM_PAGE_SIZE)) {
         ram_mark_dirty(ram, page);
         ram->flags[page] |= RAM_CACHED_WRITES;
         fill(h, &h->write[regime], va, w->pa);
@@ -182,13 +183,17 @@ static bool is_memory(const struct hart *h, uint64_t pa, unsigned size, bool wri
 }
 
 /* `part` of an access that crosses a page: devices take none. */
-static bool accessible(struct hart *h, uint64_t va, unsigned size, unsigned kinds, bool part)
+static bool accessible(struct hart *h, uint64_t va, unsigned size, unsigned kinds, bool part,
+                       uint64_t *pa)
 {
     struct walk w;
     enum cause cause;
     bool write = kinds & HIT_WRITE;
-    return walk(h, va, size, write ? CPU_WRITE : CPU_READ, data_priv(h), true, &w, &cause) &&
-           (is_memory(h, w.pa, size, write) || (!part && bus_takes(&h->m->bus, w.pa, size, write)));
+    bool ok =
+        walk(h, va, size, write ? CPU_WRITE : CPU_READ, data_priv(h), true, &w, &cause) &&
+        (is_memory(h, w.pa, size, write) || (!part && bus_takes(&h->m->bus, w.pa, size, write)));
+    *pa = w.pa;
+    return ok;
 }
 
 static unsigned bytes_in_page(uint64_t va, unsigned size)
@@ -197,19 +202,120 @@ static unsigned bytes_in_page(uint64_t va, unsigned size)
     return size < room ? size : room;
 }
 
-/* Does a watched range with an access that will complete say stop? */
-static bool watch_stops(struct hart *h, uint64_t va, unsigned size, unsigned kinds)
+static uint64_t amo_result(unsigned funct5, unsigned size, uint64_t old, uint64_t operand)
+{
+    int64_t a = size == 4 ? (int32_t)old : (int64_t)old;
+    int64_t b = size == 4 ? (int32_t)operand : (int64_t)operand;
+    uint64_t ua = size == 4 ? (uint32_t)old : old, ub = size == 4 ? (uint32_t)operand : operand;
+    switch (funct5) {
+    case 0x00:
+        return old + operand;
+    case 0x01:
+        return operand;
+    case 0x04:
+        return old ^ operand;
+    case 0x08:
+        return old | operand;
+    case 0x0c:
+        return old & operand;
+    case 0x10:
+        return a < b ? old : operand;
+    case 0x14:
+        return a > b ? old : operand;
+    case 0x18:
+        return ua < ub ? old : operand;
+    default:
+        return ua > ub ? old : operand;
+    }
+}
+
+/* Does a watched range of physical memory that a store touches say stop? */
+static bool physical_stops(struct hart *h, uint64_t pa, unsigned size, const uint8_t *after)
 {
     struct machine *m = h->m;
-    if (!m->points.watch_count || !points_watch(&m->points, va, size, kinds))
+    if (!points_physical(&m->points, pa, size))
         return false;
+    struct hit hit = {.kinds = HIT_PHYSICAL | HIT_WRITE,
+                      .hart = h->cpu.index,
+                      .position = machine_position(m),
+                      .address = pa,
+                      .size = size,
+                      .after = after,
+                      .writer = WRITTEN_BY_HART};
+    return m->points.hit(m->points.ctx, &hit);
+}
+
+/* What an access would do to memory. */
+struct change {
+    const uint8_t *after; /* `size` bytes, if they are known; an AMO's are found here: */
+    bool amo;
+    unsigned funct5;
+    uint64_t operand;
+};
+
+/* Without reading a device, which may have effects. */
+static const uint8_t *amo_after(struct hart *h, uint64_t pa, unsigned size, const struct change *c,
+                                uint8_t *bytes)
+{
+    if (!ram_contains(&h->m->ram, pa, size))
+        return NULL;
+    store_le(bytes, amo_result(c->funct5, size, load_le(ram_at(&h->m->ram, pa), size), c->operand),
+             size);
+    return bytes;
+}
+
+/* Does a watched range with an access that will complete say stop? */
+static bool watch_stops(struct hart *h, uint64_t va, unsigned size, unsigned kinds,
+                        const struct change *change)
+{
+    struct machine *m = h->m;
+    bool physical = (kinds & HIT_WRITE) && m->points.physical_count;
+    bool watched = m->points.watch_count && points_watch(&m->points, va, size, kinds);
+    if (!watched && !physical)
+        return false;
+    uint64_t pa[2] = {0, 0};
     unsigned first = bytes_in_page(va, size);
     bool two = first < size;
-    if (!accessible(h, va, first, kinds, two) ||
-        (two && !accessible(h, va + first, size - first, kinds, two)))
+    if (!accessible(h, va, first, kinds, two, &pa[0]) ||
+        (two && !accessible(h, va + first, size - first, kinds, two, &pa[1])))
         return false;
-    struct hit hit = {kinds, h->cpu.index, machine_position(m), va, size};
-    return m->points.hit(m->points.ctx, &hit);
+    uint8_t bytes[8];
+    const uint8_t *after = change->amo ? amo_after(h, pa[0], size, change, bytes) : change->after;
+    struct hit hit = {.kinds = kinds,
+                      .hart = h->cpu.index,
+                      .position = machine_position(m),
+                      .address = va,
+                      .size = size,
+                      .after = after};
+    if (watched && m->points.hit(m->points.ctx, &hit))
+        return true;
+    if (!physical)
+        return false;
+    if (!two || pa[1] == pa[0] + first)
+        return physical_stops(h, pa[0], size, after);
+    return physical_stops(h, pa[0], first, after) ||
+           physical_stops(h, pa[1], size - first, after ? after + first : NULL);
+}
+
+/* Does anything look at accesses that a TLB does not answer? */
+static bool looked_at(const struct hart *h)
+{
+    return h->m->points.watch_count || h->m->points.physical_count;
+}
+
+static bool read_stops(struct hart *h, uint64_t va, unsigned size)
+{
+    static const struct change none;
+    return h->m->points.watch_count && watch_stops(h, va, size, HIT_READ, &none);
+}
+
+static bool write_stops(struct hart *h, uint64_t va, unsigned size, uint64_t value)
+{
+    uint8_t bytes[8];
+    if (!looked_at(h))
+        return false;
+    store_le64(bytes, value);
+    return watch_stops(h, va, size, HIT_WRITE, &(struct change){.after = bytes});
 }
 
 /* Done; but when translations or code were dropped on the way, the block ends. */
@@ -283,7 +389,7 @@ static enum result resolve_two(struct hart *h, uint64_t va, unsigned size, enum 
 
 enum result hart_load(struct hart *h, uint64_t va, unsigned size, uint64_t *value)
 {
-    if (watch_stops(h, va, size, HIT_READ))
+    if (read_stops(h, va, size))
         return HIT;
     uint64_t pa[2], low, high;
     unsigned first = bytes_in_page(va, size);
@@ -302,7 +408,7 @@ enum result hart_load(struct hart *h, uint64_t va, unsigned size, uint64_t *valu
 
 enum result hart_store(struct hart *h, uint64_t va, unsigned size, uint64_t value)
 {
-    if (watch_stops(h, va, size, HIT_WRITE))
+    if (write_stops(h, va, size, value))
         return HIT;
     uint64_t pa[2];
     unsigned first = bytes_in_page(va, size);
@@ -322,7 +428,7 @@ enum result hart_load_reserved(struct hart *h, uint64_t va, unsigned size, uint6
 {
     if (va & (size - 1))
         return raise(h, CAUSE_LOAD_MISALIGNED, va);
-    if (watch_stops(h, va, size, HIT_READ))
+    if (read_stops(h, va, size))
         return HIT;
     uint64_t pa;
     if (resolve(h, va, size, CPU_READ, &pa) == TRAPPED)
@@ -362,39 +468,14 @@ enum result hart_store_conditional(struct hart *h, uint64_t va, unsigned size, u
     return r;
 }
 
-static uint64_t amo_result(unsigned funct5, unsigned size, uint64_t old, uint64_t operand)
-{
-    int64_t a = size == 4 ? (int32_t)old : (int64_t)old;
-    int64_t b = size == 4 ? (int32_t)operand : (int64_t)operand;
-    uint64_t ua = size == 4 ? (uint32_t)old : old, ub = size == 4 ? (uint32_t)operand : operand;
-    switch (funct5) {
-    case 0x00:
-        return old + operand;
-    case 0x01:
-        return operand;
-    case 0x04:
-        return old ^ operand;
-    case 0x08:
-        return old | operand;
-    case 0x0c:
-        return old & operand;
-    case 0x10:
-        return a < b ? old : operand;
-    case 0x14:
-        return a > b ? old : operand;
-    case 0x18:
-        return ua < ub ? old : operand;
-    default:
-        return ua > ub ? old : operand;
-    }
-}
-
 enum result hart_amo(struct hart *h, uint64_t va, unsigned size, unsigned funct5, uint64_t operand,
                      uint64_t *old)
 {
     if (va & (size - 1))
         return raise(h, CAUSE_STORE_MISALIGNED, va);
-    if (watch_stops(h, va, size, HIT_READ | HIT_WRITE))
+    if (looked_at(h) &&
+        watch_stops(h, va, size, HIT_READ | HIT_WRITE,
+                    &(struct change){.amo = true, .funct5 = funct5, .operand = operand}))
         return HIT;
     uint64_t pa;
     bool uniform;
@@ -415,7 +496,7 @@ enum result hart_zero_block(struct hart *h, uint64_t va)
     enum { BLOCK = 64 };
     static const uint8_t zeroes[BLOCK];
     uint64_t block = va & ~(uint64_t)(BLOCK - 1), pa;
-    if (watch_stops(h, block, BLOCK, HIT_WRITE))
+    if (looked_at(h) && watch_stops(h, block, BLOCK, HIT_WRITE, &(struct change){.after = zeroes}))
         return HIT;
     if (resolve(h, block, BLOCK, CPU_WRITE, &pa) == TRAPPED)
         return raise(h, (enum cause)h->cause, va);

@@ -45,6 +45,24 @@ static uint64_t translate(const struct hart *h, uint64_t va, unsigned kinds)
     return pa;
 }
 
+/* `va`.. can be written. */
+static bool physical_stops(const struct hart *h, uint64_t va, uint64_t size)
+{
+    struct machine *m = h->m;
+    for (uint64_t n; size; va += n, size -= n) {
+        n = bytes_in_page(va, size);
+        struct hit hit = {.kinds = HIT_PHYSICAL | HIT_WRITE,
+                          .hart = h->cpu.index,
+                          .position = machine_position(m),
+                          .address = translate(h, va, HIT_WRITE),
+                          .size = (unsigned)n,
+                          .writer = WRITTEN_BY_HART};
+        if (points_physical(&m->points, hit.address, n) && m->points.hit(m->points.ctx, &hit))
+            return true;
+    }
+    return false;
+}
+
 /* RAM only. The accesses are the machine's, as with DMA: they set no A or D bit, but are watched
  * and noted like the hart's own. */
 static bool check_range(void *ctx, uint64_t va, uint64_t size, unsigned kinds)
@@ -59,9 +77,15 @@ static bool check_range(void *ctx, uint64_t va, uint64_t size, unsigned kinds)
             return false;
     }
     if (m->points.watch_count && points_watch(&m->points, va, size, kinds)) {
-        struct hit hit = {kinds, h->cpu.index, machine_position(m), va, (unsigned)size};
+        struct hit hit = {.kinds = kinds,
+                          .hart = h->cpu.index,
+                          .position = machine_position(m),
+                          .address = va,
+                          .size = (unsigned)size};
         access->stopped = m->points.hit(m->points.ctx, &hit);
     }
+    if (!access->stopped && kinds == HIT_WRITE && m->points.physical_count)
+        access->stopped = physical_stops(h, va, size);
     return !access->stopped;
 }
 

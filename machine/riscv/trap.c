@@ -90,8 +90,24 @@ static void count_trap(struct hart *h, uint64_t cause)
     machine_pause(h->m);
 }
 
-void trap_enter(struct hart *h, bool interrupt, uint64_t cause, uint64_t tval)
+static bool trap_stops(struct hart *h, uint64_t cause)
 {
+    struct machine *m = h->m;
+    struct hit hit = {.kinds = HIT_TRAP,
+                      .hart = h->cpu.index,
+                      .position = machine_position(m),
+                      .address = h->s.pc,
+                      .cause = cause};
+    if (!m->points.hit(m->points.ctx, &hit))
+        return false;
+    hart_unmark(h);
+    return true;
+}
+
+bool trap_enter(struct hart *h, bool interrupt, uint64_t cause, uint64_t tval)
+{
+    if (h->m->points.traps && trap_stops(h, cause | (uint64_t)interrupt << 63))
+        return false;
     if (h->m->watch & MACHINE_WATCH_TRAPS)
         count_trap(h, cause | (uint64_t)interrupt << 63);
     uint64_t delegated = interrupt ? h->s.mideleg : h->s.medeleg;
@@ -99,6 +115,7 @@ void trap_enter(struct hart *h, bool interrupt, uint64_t cause, uint64_t tval)
         enter_s(h, interrupt, cause, tval);
     else
         enter_m(h, interrupt, cause, tval);
+    return true;
 }
 
 static enum result illegal(struct hart *h, uint32_t insn)

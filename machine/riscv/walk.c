@@ -5,6 +5,7 @@
 #include "machine/riscv/code.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const uint8_t page_fault[] = {CAUSE_FETCH_PAGE, CAUSE_LOAD_PAGE, CAUSE_STORE_PAGE};
 static const uint8_t access_fault[] = {CAUSE_FETCH_ACCESS, CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS};
@@ -37,8 +38,11 @@ static void set_accessed(struct hart *h, uint64_t pa, uint64_t pte)
 {
     struct ram *ram = &h->m->ram;
     uint64_t page = ram_page(ram, pa);
+    uint8_t bytes[8];
+    store_le64(bytes, pte);
+    machine_written(h->m, WRITTEN_BY_TABLES, pa, bytes, sizeof bytes);
     ram_mark_dirty(ram, page);
-    store_le64(ram_at(ram, pa), pte);
+    memcpy(ram_at(ram, pa), bytes, sizeof bytes);
     if (ram->flags[page] & RAM_CODE)
         code_page_written(h->shared, page, pa & (RAM_PAGE_SIZE - 1), 8);
 }
@@ -48,13 +52,13 @@ static void note_mark(struct hart *h, uint64_t pa, uint64_t pte)
     uint64_t now = machine_position(h->m);
     if (h->marked_at != now)
         h->marks = 0;
-    check(h->marks < 2, "a fetch at %" PRIu64 " marks a third entry", now);
+    check(h->marks < HART_MARKS, "the step at %" PRIu64 " marks one entry too many", now);
     h->marked_at = now;
     h->marked[h->marks].pa = pa;
     h->marked[h->marks++].pte = pte;
 }
 
-void hart_unmark_fetch(struct hart *h)
+void hart_unmark(struct hart *h)
 {
     if (h->marked_at != machine_position(h->m))
         return;
@@ -79,7 +83,7 @@ static bool finish_leaf(struct hart *h, uint64_t at, uint64_t pte, enum cpu_acce
         *cause = access_fault[access];
         if (!pmp_allows(h, at, 8, CPU_WRITE, PRIV_S, &uniform))
             return false;
-        if (!look && access == CPU_FETCH)
+        if (!look && (access == CPU_FETCH || h->m->points.traps))
             note_mark(h, at, pte);
         if (!look)
             set_accessed(h, at, want);

@@ -55,6 +55,7 @@ struct toy {
     unsigned timer[TOY_CPUS][TOY_TIMERS];
     uint64_t seed;
     bool halts; /* it halts now and then */
+    bool dma;   /* it writes to RAM as a device: in steps, and when timers expire */
     bool asks;  /* it asks for entropy: in steps, and when timers expire that wake nobody */
 };
 
@@ -66,6 +67,11 @@ static inline struct toy *toy_of(const struct cpu *cpu)
 static inline uint64_t toy_pc(const struct cpu *cpu)
 {
     return toy_of(cpu)->state[cpu->index].random & 0xfff;
+}
+
+static inline uint64_t toy_address_space(const struct cpu *cpu)
+{
+    return toy_of(cpu)->state[cpu->index].random >> 12 & 3;
 }
 
 static inline void toy_wait(struct cpu *cpu, bool timer)
@@ -88,13 +94,36 @@ static inline void toy_read_port(struct toy *toy, struct toy_cpu_state *s)
     port->count--;
 }
 
+/* What a step stores, where `random` is that of the step. */
+static inline uint64_t toy_store_value(uint64_t random)
+{
+    return random % 5 ? random : 0;
+}
+
+static inline uint64_t toy_store_offset(const struct machine *m, uint64_t random)
+{
+    return (random >> 20) % (m->ram.size - 8) & ~UINT64_C(7);
+}
+
+static inline bool toy_stores(uint64_t random)
+{
+    return (random >> 8 & 0xff) > 80;
+}
+
 /* As a hart stores: through the host's pointer, the page marked. */
 static inline void toy_store(struct machine *m, const struct toy_cpu_state *s)
 {
-    uint64_t offset = (s->random >> 20) % (m->ram.size - 8) & ~UINT64_C(7);
-    uint64_t value = s->random % 5 ? s->random : 0;
+    uint64_t offset = toy_store_offset(m, s->random), value = toy_store_value(s->random);
     ram_mark_dirty(&m->ram, offset >> RAM_PAGE_BITS);
     memcpy(m->ram.host + offset, &value, sizeof value);
+}
+
+static inline void toy_dma(struct machine *m, uint64_t random)
+{
+    uint8_t bytes[3000];
+    size_t size = 1 + (random >> 16) % (random & 7 ? 20 : sizeof bytes);
+    memset(bytes, (int)(random >> 32 & 0xff), size);
+    machine_dma(m, "toy", TOY_BASE + (random >> 24) % (m->ram.size - size), bytes, size);
 }
 
 static inline void toy_ask(struct machine *m, struct toy_cpu_state *s)
@@ -130,6 +159,8 @@ static inline enum cpu_exit toy_step(struct cpu *cpu)
         exit = CPU_EVENT;
         break;
     case 9 ... 16:
+        if (toy->dma)
+            toy_dma(m, s->random);
         toy_read_port(toy, s);
         break;
     case 17:
@@ -163,13 +194,49 @@ static inline enum cpu_exit toy_step(struct cpu *cpu)
     return m->attention && exit == CPU_BUDGET ? CPU_EVENT : exit;
 }
 
+/* Virtual addresses are physical ones. */
+static inline bool toy_store_stops(struct cpu *cpu, uint64_t random)
+{
+    struct machine *m = cpu->machine;
+    const struct points *points = &m->points;
+    uint64_t value = toy_store_value(random), va = TOY_BASE + toy_store_offset(m, random);
+    struct hit hit = {.kinds = HIT_WRITE,
+                      .hart = cpu->index,
+                      .position = machine_position(m),
+                      .address = va,
+                      .size = sizeof value,
+                      .after = (const uint8_t *)&value};
+    if (points_watch(points, va, hit.size, HIT_WRITE) && points->hit(points->ctx, &hit))
+        return true;
+    hit.kinds |= HIT_PHYSICAL;
+    return points_physical(points, va, hit.size) && points->hit(points->ctx, &hit);
+}
+
+/* What the next step does, asked before it. A wait counts as a trap of cause 5. */
+static inline bool toy_stops(struct cpu *cpu)
+{
+    const struct points *points = &cpu->machine->points;
+    uint64_t random = hash_mix(toy_of(cpu)->state[cpu->index].random + 1);
+    struct hit hit = {.kinds = HIT_EXECUTE,
+                      .hart = cpu->index,
+                      .position = machine_position(cpu->machine),
+                      .address = toy_pc(cpu)};
+    if (points->execute_count && points_execute(points, hit.address) &&
+        points->hit(points->ctx, &hit))
+        return true;
+    if (toy_stores(random))
+        return toy_store_stops(cpu, random);
+    hit.kinds = HIT_TRAP;
+    hit.cause = 5;
+    unsigned operation = random >> 8 & 0xff;
+    return points->traps && operation >= 2 && operation <= 6 && points->hit(points->ctx, &hit);
+}
+
 static inline enum cpu_exit toy_run(struct cpu *cpu, uint64_t budget)
 {
     const struct points *points = &cpu->machine->points;
     for (; budget; budget--) {
-        struct hit hit = {HIT_EXECUTE, cpu->index, machine_position(cpu->machine), toy_pc(cpu), 0};
-        if (points->execute_count && points_execute(points, hit.address) &&
-            points->hit(points->ctx, &hit))
+        if (points_any(points) && toy_stops(cpu))
             return CPU_HIT;
         enum cpu_exit exit = toy_step(cpu);
         if (exit != CPU_BUDGET)
@@ -220,6 +287,8 @@ static inline void toy_timer(void *ctx, unsigned which)
     struct toy_cpu_state *s = &toy->state[cpu->index];
     s->fired++;
     s->random += hash_mix(which + s->fired);
+    if (toy->dma)
+        toy_dma(&toy->machine, s->random);
     if (toy->asks && s->random & 6) {
         toy_ask(&toy->machine, s);
         struct clock *clock = &toy->machine.clock;
@@ -287,7 +356,8 @@ static inline void toy_init(struct toy *toy, uint64_t seed)
                                        .switched_out = toy_switched_out,
                                        .restored = toy_restored,
                                        .set_register = toy_set_register,
-                                       .pc = toy_pc};
+                                       .pc = toy_pc,
+                                       .address_space = toy_address_space};
     static const struct cpu_shared_ops shared_ops = {.ram_changed = toy_shared_ram_changed,
                                                      .drop = toy_shared_drop,
                                                      .points_changed = toy_shared_points_changed,

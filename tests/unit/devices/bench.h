@@ -6,6 +6,7 @@
 #include "machine/machine.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BENCH_WIRES = 64, BENCH_TICK = 100, BENCH_DISKS = 8 };
@@ -121,6 +122,58 @@ static inline void bench_init(struct bench *b, unsigned cpus)
         b->cpu[i].state = &b->cpu[i]; /* of no bytes, but not NULL: it is copied */
         b->m.cpu[i] = &b->cpu[i];
     }
+}
+
+static void bench_points_changed(void *ctx, const struct points *old)
+{
+    (void)ctx;
+    (void)old;
+}
+
+static void bench_shared_free(void *ctx)
+{
+    (void)ctx;
+}
+
+/* What devices write to RAM, applied to a copy of it, and who it was. */
+struct bench_writes {
+    struct machine *m;
+    uint8_t *copy;
+    unsigned count;
+    const char *device; /* the last one */
+};
+
+static bool bench_note_write(void *ctx, const struct hit *hit)
+{
+    struct bench_writes *w = ctx;
+    cr_assert_eq(hit->kinds, HIT_PHYSICAL | HIT_WRITE);
+    cr_assert(hit->behind && hit->after && hit->writer == WRITTEN_BY_DEVICE);
+    cr_assert_arr_eq(w->copy, w->m->ram.host, w->m->ram.size, "told before it is made");
+    memcpy(w->copy + (hit->address - w->m->ram.base), hit->after, hit->size);
+    w->device = hit->device;
+    w->count++;
+    return false;
+}
+
+static inline void bench_watch_writes(struct bench *b, struct bench_writes *w)
+{
+    static struct watch_range all[] = {{0, UINT64_MAX, HIT_WRITE}};
+    static const struct cpu_shared_ops ops = {.points_changed = bench_points_changed,
+                                              .free = bench_shared_free};
+    struct points points = {.physical = all, .physical_count = 1, .hit = bench_note_write};
+    *w = (struct bench_writes){.m = &b->m, .copy = malloc(b->m.ram.size)};
+    memcpy(w->copy, b->m.ram.host, b->m.ram.size);
+    points.ctx = w;
+    b->m.shared_ops = &ops;
+    machine_set_points(&b->m, &points);
+}
+
+/* All that was written was told. */
+static inline void bench_writes_told(struct bench_writes *w, const char *device)
+{
+    cr_assert_arr_eq(w->copy, w->m->ram.host, w->m->ram.size);
+    cr_assert_str_eq(w->device, device);
+    free(w->copy);
 }
 
 static inline void bench_fini(struct bench *b)

@@ -231,6 +231,20 @@ Test(fw_cfg, dma_reads_at_a_deadline)
     rig_free(r);
 }
 
+Test(fw_cfg, what_dma_writes_is_told)
+{
+    struct rig *r = rig_new();
+    struct bench_writes writes;
+    add_file(r, "a", "0123456789");
+    describe(r, ACCESS, 0x20 << 16 | FW_CFG_DMA_SELECT | FW_CFG_DMA_READ, 13, TARGET);
+    bench_watch_writes(&r->b, &writes);
+    start(r, ACCESS);
+    finish(r);
+    cr_assert_eq(writes.count, 3, "bytes, zeroes, result");
+    bench_writes_told(&writes, "fw_cfg");
+    rig_free(r);
+}
+
 Test(fw_cfg, dma_goes_on_where_it_was)
 {
     struct rig *r = rig_new();

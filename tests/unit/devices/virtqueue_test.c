@@ -57,6 +57,27 @@ Test(virtqueue, direct_indirect_and_mixed)
     rig_free(r);
 }
 
+Test(virtqueue, what_is_written_is_told)
+{
+    struct rig *r = rig_new();
+    struct driver *d = &r->d;
+    struct bench_writes writes;
+    driver_start(d, VIRTIO_F_EVENT_IDX, ECHO_QUEUES, SIZE);
+    struct driver_buffer part[] = {
+        driver_buffer(d, "hello ", 6, false), driver_buffer(d, "world", 5, false),
+        driver_buffer(d, NULL, 4, true), driver_buffer(d, NULL, 100, true)};
+    driver_add(d, 0, part, 4);
+    driver_add(d, ECHO_FAST, part, 4);
+    bench_watch_writes(&r->b, &writes);
+    driver_notify(d, 0);
+    driver_notify(d, ECHO_FAST);
+    driver_wait(d);
+    cr_assert_arr_eq(driver_ram(d, part[3].address), "o world", 7);
+    cr_assert_geq(writes.count, 2 * 4);
+    bench_writes_told(&writes, "echo");
+    rig_free(r);
+}
+
 /* A chain may have as many descriptors as the queue; an indirect one as many as the largest. */
 Test(virtqueue, longest_chains)
 {

@@ -262,7 +262,7 @@ Test(machine, a_hit_stops_before_its_step)
     struct machine *m = &toy.machine;
     uint64_t pcs[64];
     struct hits hits = {.stop = true};
-    struct points points = {pcs, 64, NULL, 0, note_hit, &hits};
+    struct points points = {.execute = pcs, .execute_count = 64, .hit = note_hit, .ctx = &hits};
     unsigned compared = 0;
     for (unsigned i = 0; i < 64; i++)
         pcs[i] = i * 64;
@@ -286,6 +286,55 @@ Test(machine, a_hit_stops_before_its_step)
               compared);
     toy_fini(&toy);
     toy_fini(&free_run);
+}
+
+/* A wait in which a device writes; the hit is that of the step that follows, until an event at the
+ * same position takes the wait. */
+Test(machine, a_write_in_idle_time_is_due_behind_the_next_step)
+{
+    static struct toy toy;
+    struct machine *m = &toy.machine;
+    struct watch_range all = {0, UINT64_MAX, HIT_WRITE};
+    struct hits hits = {.stop = true};
+    struct points points = {.physical = &all, .physical_count = 1, .hit = note_hit, .ctx = &hits};
+    unsigned steps = 0, events = 0;
+    toy_init(&toy, 7);
+    toy.dma = true;
+    for (unsigned i = 0; i < 4000; i++) {
+        machine_set_points(m, &(struct points){0});
+        enum machine_stop stop = machine_run(m, machine_position(m) + 50);
+        uint64_t next = machine_next_deadline(m), position = machine_position(m);
+        if (stop != MACHINE_IDLE || next == CLOCK_NEVER) {
+            if (stop == MACHINE_IDLE)
+                end_wait(&toy);
+            continue;
+        }
+        machine_set_points(m, &points);
+        hits.count = 0;
+        machine_idle_until(m, next);
+        cr_assert_eq(hits.count, 1);
+        cr_assert_eq(hits.position[0], position);
+        if (i % 2) {
+            hits.stop = false;
+            machine_deliver(m, &(struct event){.kind = EVENT_IDLE, .vtime = next + 1});
+            hits.stop = true;
+            cr_assert_eq(machine_run(m, UINT64_MAX), MACHINE_HIT);
+            cr_assert_eq(machine_position(m), position);
+            events++;
+        } else {
+            enum machine_stop due = machine_run(m, UINT64_MAX);
+            cr_assert(due == MACHINE_HIT || due == MACHINE_IDLE);
+            if (due == MACHINE_IDLE)
+                continue;
+            /* Or the step's own store was stopped before. */
+            cr_assert_eq(machine_position(m), position + m->hit_behind);
+            steps++;
+        }
+        cr_assert(m->hit_behind || !(i % 2));
+        cr_assert_not(machine_take_hit(m), "once");
+    }
+    cr_assert(steps > 20 && events > 20, "%u %u", steps, events);
+    toy_fini(&toy);
 }
 
 Test(machine, peeks_at_ram_and_not_beyond)

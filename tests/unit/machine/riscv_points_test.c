@@ -26,7 +26,7 @@ static struct watch_range everything[] = {{0, UINT64_MAX, HIT_READ | HIT_WRITE}}
 
 static void watch_all(struct hart_bench *b, bool stop)
 {
-    struct points points = {NULL, 0, everything, 1, note_hit, &hits};
+    struct points points = {.watch = everything, .watch_count = 1, .hit = note_hit, .ctx = &hits};
     hits.count = 0;
     hits.stop = stop;
     machine_set_points(&b->m, &points);
@@ -34,7 +34,8 @@ static void watch_all(struct hart_bench *b, bool stop)
 
 static void break_at(struct hart_bench *b, uint64_t *addresses, size_t count, bool stop)
 {
-    struct points points = {addresses, count, NULL, 0, note_hit, &hits};
+    struct points points = {
+        .execute = addresses, .execute_count = count, .hit = note_hit, .ctx = &hits};
     hits.count = 0;
     hits.stop = stop;
     machine_set_points(&b->m, &points);
@@ -243,7 +244,8 @@ Test(points, ranges_in_a_page_in_use)
 {
     static struct hart_bench b, plain;
     struct watch_range ranges[] = {{D + 15, 1, HIT_READ | HIT_WRITE}, {D + 19, 9, HIT_WRITE}};
-    struct points points = {NULL, 0, ranges, 2, note_hit, &hits}, none = {0};
+    struct points points = {.watch = ranges, .watch_count = 2, .hit = note_hit, .ctx = &hits};
+    struct points none = {0};
     start(&b, writes_in_a_loop, 0, 1);
     start(&plain, writes_in_a_loop, 0, 1);
     machine_run(&b.m, 50);
@@ -265,6 +267,66 @@ Test(points, ranges_in_a_page_in_use)
     assert_same(&plain, &b, "after all");
     bench_fini(&b);
     bench_fini(&plain);
+}
+
+/* The same page, by its physical bytes, through an alias. */
+Test(points, physical_ranges_in_a_page_in_use)
+{
+    static struct hart_bench b, plain;
+    struct watch_range ranges[] = {{pa(DATA, 15), 1, HIT_WRITE}, {pa(DATA, 19), 9, HIT_WRITE}};
+    struct points points = {.physical = ranges, .physical_count = 2, .hit = note_hit, .ctx = &hits};
+    struct points none = {0};
+    for (uint64_t page = DATA; page <= DATA_2; page++) {
+        start(&b, writes_in_a_loop, 0, 1);
+        start(&plain, writes_in_a_loop, 0, 1);
+        poke_64(&b, pa(LEAVES, DATA_2 * 8), pte(DATA, PTE_FRESH));
+        poke_64(&plain, pa(LEAVES, DATA_2 * 8), pte(DATA, PTE_FRESH));
+        b.s->x[5] = plain.s->x[5] = page * PAGE;
+        machine_run(&b.m, 50);
+        hits.count = 0;
+        hits.stop = false;
+        machine_set_points(&b.m, &points);
+        machine_run(&b.m, 100);
+        cr_assert_eq(hits.count, 10);
+        for (unsigned i = 0; i < 10; i++) {
+            const struct hit *hit = &hits.list[i];
+            cr_assert_eq(hit->position, 52 + i * 5);
+            cr_assert_eq(hit->kinds, HIT_PHYSICAL | HIT_WRITE);
+            cr_assert(hit->address == pa(DATA, 16) && hit->size == 4 && !hit->behind);
+            cr_assert_eq(hit->writer, WRITTEN_BY_HART);
+        }
+        machine_set_points(&b.m, &none);
+        machine_run(&b.m, 150);
+        cr_assert_eq(hits.count, 10);
+        machine_run(&plain.m, 150);
+        assert_same(&plain, &b, "after all");
+        bench_fini(&b);
+        bench_fini(&plain);
+    }
+}
+
+/* Registers of devices have physical addresses too. */
+Test(points, physical_ranges_of_a_device)
+{
+    static struct hart_bench b;
+    static const struct bus_ops ops = {device_read, device_write, NULL};
+    struct watch_range range = {0x10004, 1, HIT_WRITE};
+    struct points points = {.physical = &range, .physical_count = 1, .hit = note_hit, .ctx = &hits};
+    bench_init(&b, 1);
+    bus_add(&b.m.bus, (struct bus_region){"device", 0x10000, PAGE, &ops, NULL, NULL});
+    poke_64(&b, pa(LEAVES, 62 * 8), 0x10 << 10 | PTE_FRESH);
+    b.s->x[5] = 62 * PAGE;
+    PROGRAM(&b, CODE, sw(6, 5, 0), sw(6, 5, 4), ld(6, 5, 4));
+    hits.count = 0;
+    hits.stop = true;
+    machine_set_points(&b.m, &points);
+    cr_assert_eq(machine_run(&b.m, 10), MACHINE_HIT);
+    cr_assert_eq(machine_position(&b.m), 1);
+    cr_assert(hits.list[0].address == 0x10004 && hits.list[0].size == 4);
+    hits.stop = false;
+    machine_run(&b.m, 10);
+    cr_assert_eq(hits.count, 2);
+    bench_fini(&b);
 }
 
 /* ---- breakpoints ---- */
@@ -455,6 +517,89 @@ Test(points, each_attempt_is_told_of_once)
         }
         bench_fini(&b);
     }
+}
+
+/* ---- traps ---- */
+
+static void want_traps(struct hart_bench *b, bool stop)
+{
+    struct points points = {.traps = true, .hit = note_hit, .ctx = &hits};
+    hits.count = 0;
+    hits.stop = stop;
+    machine_set_points(&b->m, &points);
+}
+
+/* Also where translations have marked entries on the way to the fault. */
+Test(points, stopping_before_a_trap_changes_nothing)
+{
+    size_t count;
+    unsigned traps = 0;
+    const struct access *list = accesses(&count);
+    for (size_t n = 0; n < count; n++) {
+        static struct hart_bench b, plain;
+        const struct access *a = &list[n];
+        start(&b, setup_access, n, 1);
+        start(&plain, setup_access, n, 1);
+        machine_run(&b.m, 1);
+        machine_run(&plain.m, 1);
+        uint64_t instret = plain.s->instret;
+        machine_run(&plain.m, 2);
+        bool trapped = plain.s->instret == instret;
+        uint64_t cause = plain.s->mcause, pc = plain.s->mepc;
+        bench_fini(&plain);
+        start(&plain, setup_access, n, 1);
+        machine_run(&plain.m, 1);
+        want_traps(&b, true);
+        for (unsigned again = 0; trapped && again < 3; again++) {
+            cr_assert_eq(machine_run(&b.m, 2), MACHINE_HIT, "%s", a->name);
+            cr_assert_eq(hits.count, again + 1);
+            const struct hit *hit = &hits.list[again];
+            cr_assert(hit->kinds == HIT_TRAP && hit->position == 1 && !hit->size, "%s", a->name);
+            cr_assert(hit->cause == cause && hit->address == pc, "%s", a->name);
+            assert_same(&plain, &b, a->name);
+        }
+        hits.stop = false;
+        cr_assert_eq(machine_run(&b.m, 2), MACHINE_LIMIT);
+        cr_assert_eq(hits.count, trapped ? 4u : 0u, "%s", a->name);
+        machine_run(&plain.m, 2);
+        assert_same(&plain, &b, a->name);
+        traps += trapped;
+        bench_fini(&b);
+        bench_fini(&plain);
+    }
+    cr_assert(traps > 15, "%u", traps);
+}
+
+/* Two breakpoints on the way, a fault, and an interrupt, which comes before the attempt at its pc.
+ */
+Test(points, an_interrupt_is_a_trap_before_its_attempt)
+{
+    static struct hart_bench b, plain;
+    uint64_t pc[WALK_STEPS];
+    attempts_of(walk_about, 0, WALK_STEPS, pc);
+    start(&b, walk_about, 0, 1);
+    start(&plain, walk_about, 0, 1);
+    want_traps(&b, true);
+    unsigned interrupts = 0;
+    while (machine_run(&b.m, WALK_STEPS) == MACHINE_HIT) {
+        const struct hit *hit = &hits.list[hits.count - 1];
+        machine_run(&plain.m, hit->position);
+        assert_same(&plain, &b, "before a trap");
+        machine_run(&plain.m, hit->position + 1);
+        bool interrupt = pc[hit->position] == NO_ATTEMPT;
+        cr_assert_eq(hit->cause >> 63, interrupt);
+        cr_assert_eq(hit->cause, interrupt ? plain.s->scause : plain.s->mcause);
+        cr_assert_eq(hit->address, interrupt ? plain.s->sepc : plain.s->mepc);
+        interrupts += interrupt;
+        want_traps(&b, false);
+        machine_run(&b.m, machine_position(&b.m) + 1);
+        want_traps(&b, true);
+    }
+    cr_assert_eq(interrupts, 1);
+    machine_run(&plain.m, WALK_STEPS);
+    assert_same(&plain, &b, "after all");
+    bench_fini(&b);
+    bench_fini(&plain);
 }
 
 /* ---- touched pages ---- */

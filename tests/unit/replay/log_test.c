@@ -179,3 +179,48 @@ Test(log, positions_never_go_down, .signal = SIGABRT)
     log_append(log, &(struct event){.position = 10, .kind = EVENT_RESET});
     log_append(log, &(struct event){.position = 9, .kind = EVENT_RESET});
 }
+
+/* ---- branches ---- */
+
+/* Three logs in a row, each with a part of the one before, against a list of positions. */
+Test(log, branches_read_their_parents)
+{
+    enum { EVENTS = 3000, LOGS = 3 };
+    struct log *log[LOGS] = {log_new(NULL)};
+    uint64_t position[LOGS][EVENTS], count[LOGS] = {0};
+    uint64_t state = 7;
+    for (unsigned l = 0; l < LOGS; l++) {
+        if (l) {
+            count[l] = count[l - 1] / 2 + l;
+            memcpy(position[l], position[l - 1], sizeof position[l]);
+            log[l] = log_branch(NULL, log[l - 1], count[l]);
+            cr_assert_eq(log_count(log[l]), count[l]);
+        }
+        uint64_t last = count[l] ? position[l][count[l] - 1] : 0;
+        for (unsigned i = 0; i < 1500; i++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            last += (state >> 60) % 4;
+            log_append(log[l], &(struct event){.position = last,
+                                               .kind = EVENT_INPUT,
+                                               .target = (uint16_t)l,
+                                               .size = 1,
+                                               .data = (const uint8_t *)"abc" + l});
+            position[l][count[l]++] = last;
+        }
+    }
+    log_forget(log[0], 100);
+    for (unsigned l = 0; l < LOGS; l++) {
+        cr_assert_eq(log_first(log[l]), 100);
+        cr_assert_eq(log_count(log[l]), count[l]);
+        for (uint64_t i = 100, n = 0; i < count[l]; i++) {
+            struct event e = log_get(log[l], i);
+            cr_assert_eq(e.position, position[l][i]);
+            cr_assert_eq(e.data[0], 'a' + e.target);
+            for (; n < position[l][i]; n++)
+                cr_assert(n < position[l][100] || log_after(log[l], n) == i, "log %u", l);
+        }
+        cr_assert_eq(log_after(log[l], position[l][count[l] - 1]), count[l]);
+    }
+    for (unsigned l = LOGS; l-- > 0;)
+        log_free(log[l]);
+}

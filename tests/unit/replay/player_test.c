@@ -47,7 +47,7 @@ static void expect_mark(const struct mark *mark)
 
 Test(player, every_mark_is_met_again)
 {
-    size_t kinds[8] = {0}, marks = 0;
+    size_t kinds[EVENT_LAST + 1] = {0}, marks = 0;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         open_session(seed);
         open_player(s.log, seed);
@@ -67,6 +67,7 @@ Test(player, every_mark_is_met_again)
     cr_expect_gt(marks, 12 * 100);
     for (size_t kind = EVENT_INPUT; kind <= EVENT_POWER; kind++)
         cr_expect_gt(kinds[kind], 5, "%zu events of kind %zu", kinds[kind], kind);
+    cr_expect_gt(kinds[EVENT_HOLD], 5, "%zu holds", kinds[EVENT_HOLD]);
 }
 
 Test(player, chopping_changes_nothing)
@@ -349,6 +350,15 @@ Test(player, diverges_when_there_is_no_room)
     uint8_t bytes[TOY_FIFO + 1] = {0};
     log_append(s.log, &(struct event){.kind = EVENT_INPUT, .size = sizeof bytes, .data = bytes});
     expect_divergence(edited(UINT64_MAX, NULL), 0, "no room");
+    session_fini(&s);
+}
+
+Test(player, diverges_when_there_are_no_such_harts)
+{
+    uint8_t bytes[4] = {1 << TOY_CPUS};
+    session_init(&s, 3);
+    log_append(s.log, &(struct event){.kind = EVENT_HOLD, .size = sizeof bytes, .data = bytes});
+    expect_divergence(edited(UINT64_MAX, NULL), 0, "no such harts");
     session_fini(&s);
 }
 

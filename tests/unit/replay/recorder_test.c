@@ -63,6 +63,22 @@ Test(recorder, idle_time_ends_with_the_event)
     cr_expect_eq(log_get(s.log, log_count(s.log) - 1).vtime, now + 700);
 }
 
+/* Held harts wait, whatever they could do. */
+Test(recorder, idle_time_of_held_harts)
+{
+    struct machine *m = &s.toy.machine;
+    uint8_t bytes[4] = {(1 << TOY_CPUS) - 1};
+    machine_run(m, 100);
+    all_wait();
+    s.toy.state[0].pending = 1;
+    uint64_t now = clock_vtime(&m->clock);
+    recorder_event(&s.recorder, EVENT_HOLD, 0, bytes, sizeof bytes, now + 700);
+    cr_expect_eq(clock_vtime(&m->clock), now);
+    recorder_event(&s.recorder, EVENT_IDLE, 0, NULL, 0, now + 700);
+    cr_expect_eq(clock_vtime(&m->clock), now + 700);
+    cr_expect_eq(log_get(s.log, log_count(s.log) - 1).vtime, now + 700);
+}
+
 Test(recorder, no_event_is_later_than_a_deadline)
 {
     struct machine *m = &s.toy.machine;

@@ -128,6 +128,15 @@ static void debugger_write(struct session *s, uint64_t vtime)
     }
 }
 
+/* All of them now and then: then nothing runs until they are let go. */
+static void hold(struct session *s, uint64_t vtime)
+{
+    uint8_t bytes[4];
+    uint32_t mask = (uint32_t)chance(s, 1 << TOY_CPUS);
+    store_le32(bytes, s->toy.machine.state.held ? 0 : mask);
+    recorder_event(&s->recorder, EVENT_HOLD, 0, bytes, sizeof bytes, vtime);
+}
+
 /* An event; a waiting machine may be given it at a later time, also at one that it cannot reach. */
 static void something_happens(struct session *s)
 {
@@ -140,7 +149,10 @@ static void something_happens(struct session *s)
     case 1:
         recorder_event(&s->recorder, EVENT_POWER, 0, NULL, 0, vtime);
         break;
-    case 2 ... 6:
+    case 2:
+        hold(s, vtime);
+        break;
+    case 3 ... 6:
         debugger_write(s, vtime);
         break;
     default:
