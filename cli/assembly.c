@@ -3,13 +3,17 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/gdb_script.h"
 #include "cli/numbers.h"
 #include "cli/recording_content.h"
 #include "cli/run_inputs.h"
+#include "timeline/bookmarks.h"
+#include "timeline/branches.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct assembly {
     struct run_inputs inputs;
@@ -26,7 +30,10 @@ static struct server *make_server(const struct run_options *o, const struct cras
 {
     struct server_options options = {
         .gdb = *o->gdb ? o->gdb : NULL,
+        .offer = gdb_script_offer,
         .lines = o->lines,
+        .controls = o->controls,
+        .name = o->name,
         .network = o->network,
         .networks = o->networks,
         .paused = o->stopped,
@@ -37,6 +44,8 @@ static struct server *make_server(const struct run_options *o, const struct cras
     };
     for (unsigned i = 0; i < o->lines; i++)
         options.line[i] = (struct server_line){o->line[i].channel, o->line[i].where};
+    for (unsigned i = 0; i < o->controls; i++)
+        options.control[i] = (struct server_control){o->control[i].where, o->control[i].pretty};
     return server_new(&options, err);
 }
 
@@ -69,10 +78,24 @@ static bool content_of(void *ctx, const struct recording_content **content, stru
     return true;
 }
 
+/* Of an earlier recording; see check_output in run_inputs.c. */
+static void clear_output(const char *path)
+{
+    struct buffer incomplete = {0};
+    buffer_printf(&incomplete, "%s.incomplete", path);
+    unlink(path);
+    unlink(buffer_text(&incomplete));
+    buffer_fini(&incomplete);
+}
+
 static bool begin_recording(struct assembly *a, const struct run_options *o, struct error *err)
 {
     const struct recording_options options = {
         .path = o->output, .content = content_get(a->content), .keep_bytes = o->keep_bytes};
+    if (o->snapshot && !timeline_bookmark(a->timeline, o->snapshot, NULL, err))
+        return error_prefix(err, "-icount rrsnapshot");
+    if (o->output_replaces)
+        clear_output(o->output);
     return !o->output || timeline_record(a->timeline, &options, err) || error_prefix(err, "-o");
 }
 
@@ -98,8 +121,9 @@ static bool make(struct assembly *a, const struct run_options *o, struct error *
         .network_ctx = a,
         .content = content_of,
         .content_ctx = a,
+        .kept = a->inputs.kept,
     };
-    const struct interpreter interpreter = {commands_run, &a->commands, commands_move};
+    const struct interpreter interpreter = commands_interpreter(&a->commands);
     return server_attach(a->server, a->timeline, &interpreter, err) && begin_recording(a, o, err);
 }
 
@@ -122,6 +146,14 @@ static void say_recorded(const char *path, uint64_t positions)
              count, size, path);
 }
 
+/* Branches are told of in the file, but are no part of its length. */
+static uint64_t main_length(const struct timeline *tl)
+{
+    struct branch_info main;
+    timeline_branch_get(tl, 0, &main);
+    return main.tip - timeline_begin(tl);
+}
+
 static bool close_recording(struct assembly *a)
 {
     struct error err = ERROR_INIT;
@@ -131,7 +163,7 @@ static bool close_recording(struct assembly *a)
     char *name = strdup(path);
     bool ok = timeline_record_close(a->timeline, &err);
     if (ok)
-        say_recorded(name, timeline_tip(a->timeline) - timeline_begin(a->timeline));
+        say_recorded(name, main_length(a->timeline));
     else
         log_line(LOG_WARN, "the recording is not whole: %s", err.message);
     free(name);
@@ -150,6 +182,7 @@ void assembly_free(struct assembly *a)
     if (!a)
         return;
     server_free(a->server);
+    commands_close(&a->commands);
     close_recording(a);
     timeline_free(a->timeline);
     content_free(a->content);

@@ -171,6 +171,21 @@ static bool measure_latencies(struct bench_results *results, struct bench_host *
     return true;
 }
 
+static bool measure_conditions(struct bench_results *results, struct bench_host *host,
+                               struct error *err)
+{
+    const struct bench_options *o = &results->options;
+    fprintf(stderr, "backstep bench: backwards to a condition\n");
+    for (size_t k = 0; k < embedded_count; k++)
+        if (!strcmp(embedded_files[k].name, "bench-conditions.elf"))
+            results->conditions.guest = &embedded_files[k];
+    if (!results->conditions.guest)
+        return error_set(err, ERROR_UNSUPPORTED, "bench-conditions.elf is not built in");
+    return bench_measure_conditions(&results->conditions, o->quick ? REPEATS_QUICK : REPEATS,
+                                    results->qemu[0], host, err) ||
+           error_prefix(err, "conditions");
+}
+
 static bool measure_recordings(struct bench_results *results, struct bench_host *host,
                                struct error *err)
 {
@@ -200,7 +215,7 @@ static bool run_guests(const struct bench_options *options, struct bench_host *h
     bool good = find_guests(r, err);
     if (good && !options->recording)
         good = find_qemu(host, r->qemu, sizeof r->qemu, err) && measure_speeds(r, host, err) &&
-               measure_latencies(r, host, err);
+               measure_latencies(r, host, err) && measure_conditions(r, host, err);
     good = good && measure_recordings(r, host, err);
     if (good)
         bench_print_table(r, options->json ? stderr : stdout);

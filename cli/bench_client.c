@@ -82,6 +82,7 @@ static bool send_packet(struct bench_client *client, const char *payload, struct
     rsp_packet_append(&out, payload, strlen(payload));
     bool good = send_bytes(client, &out, err);
     buffer_fini(&out);
+    client->packets++;
     return good;
 }
 
@@ -93,6 +94,7 @@ static bool next_packet(struct bench_client *client, struct error *err)
         size_t size = client->in.size;
         enum rsp_item item = rsp_framer_next(&client->framer, &bytes, &size);
         buffer_consume(&client->in, client->in.size - size);
+        client->packets += item == RSP_ITEM_PACKET;
         if (item == RSP_ITEM_PACKET)
             return true;
         if (item != RSP_ITEM_NONE)
@@ -187,6 +189,21 @@ bool bench_client_attach(struct bench_client *client, struct bench_host *host, p
     return false;
 }
 
+/* QEMU's port wants its acknowledgements, and takes the next packet for one. */
+bool bench_client_borrow(struct bench_client *client, struct bench_host *host, pid_t pid,
+                         const char *path, struct error *err)
+{
+    *client = (struct bench_client){.host = host, .pid = pid, .fd = -1};
+    rsp_framer_init(&client->framer);
+    client->fd = bench_connect(host, path, pid, err);
+    if (client->fd >= 0 && ask(client, "qSupported:swbreak+;hwbreak+", err) &&
+        ask(client, "?", err))
+        return true;
+    client->pid = 0;
+    bench_client_end(client);
+    return false;
+}
+
 bool bench_client_finish(struct bench_client *client, struct bench_usage *usage, struct error *err)
 {
     double began = bench_now();
@@ -213,14 +230,18 @@ bool bench_client_resume(struct bench_client *client, const char *packet,
                          struct bench_stop_reply *reply, struct error *err)
 {
     double began = bench_now(), cpu = bench_cpu(client->pid);
+    uint64_t packets = client->packets;
     if (!ask(client, packet, err))
         return false;
-    while (client->framer.payload.size && client->framer.payload.data[0] == 'O')
+    while (client->framer.payload.size && client->framer.payload.data[0] == 'O') {
+        packets++;
         if (!next_packet(client, err))
             return false;
+    }
     const char *text = buffer_text(&client->framer.payload);
     *reply = (struct bench_stop_reply){.seconds = bench_now() - began,
                                        .cpu = bench_cpu(client->pid) - cpu,
+                                       .packets = client->packets - packets,
                                        .begin = strstr(text, "replaylog:begin"),
                                        .end = strstr(text, "replaylog:end")};
     return text[0] == 'T' ||
@@ -233,6 +254,26 @@ bool bench_client_breakpoint(struct bench_client *client, bool set, uint64_t add
     char packet[64];
     snprintf(packet, sizeof packet, "%c0,%" PRIx64 ",2", set ? 'Z' : 'z', address);
     return ask_ok(client, packet, err);
+}
+
+bool bench_client_ok(struct bench_client *client, const char *packet, struct error *err)
+{
+    return ask_ok(client, packet, err);
+}
+
+/* QEMU's port has no `p` for who has not read its description of the registers. */
+bool bench_client_register(struct bench_client *client, unsigned number, uint64_t *value,
+                           struct error *err)
+{
+    uint8_t bytes[8];
+    if (!ask(client, "g", err))
+        return false;
+    const struct buffer *reply = &client->framer.payload;
+    size_t at = (size_t)number * 16;
+    if (reply->size < at + 16 || !hex_decode((const char *)reply->data + at, 16, bytes))
+        return error_set(err, ERROR_FORMAT, "the server does not say register %u", number);
+    *value = load_le64(bytes);
+    return true;
 }
 
 bool bench_client_pc(struct bench_client *client, uint64_t *pc, struct error *err)

@@ -90,7 +90,7 @@ static json_t *guests_json(const struct bench_results *results)
 
 void bench_print_json(const struct bench_results *results, FILE *out)
 {
-    struct bench_floor floor[BENCH_FLOORS + BENCH_RECORDING_FLOORS];
+    struct bench_floor floor[BENCH_FLOORS + BENCH_CONDITION_FLOORS + BENCH_RECORDING_FLOORS];
     size_t floors = 0;
     json_t *object = json_pack("{s:s}", "version", BACKSTEP_VERSION);
     if (!results->options.recording) {
@@ -98,6 +98,8 @@ void bench_print_json(const struct bench_results *results, FILE *out)
         json_object_update(object, guests);
         json_decref(guests);
         floors = bench_floors(results, floor);
+        floors += bench_condition_floors(&results->conditions, floor + floors);
+        json_object_set_new(object, "conditions", bench_conditions_json(&results->conditions));
     }
     floors += bench_recording_floors(&results->recordings, floor + floors);
     json_object_set_new(object, "recordings", bench_recordings_json(&results->recordings));

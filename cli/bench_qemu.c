@@ -124,11 +124,10 @@ static json_t *receive(struct bench_qemu *qemu, struct error *err)
     }
 }
 
-/* Run a command; the member of the answer is the caller's to free. */
-static json_t *command(struct bench_qemu *qemu, const char *name, struct error *err)
+/* Run a command, a line of JSON; the member of the answer is the caller's to free. */
+static json_t *send_line(struct bench_qemu *qemu, const char *line, int size, const char *name,
+                         struct error *err)
 {
-    char line[128];
-    int size = snprintf(line, sizeof line, "{\"execute\":\"%s\"}\n", name);
     if (send(qemu->fd, line, (size_t)size, MSG_NOSIGNAL) != size) {
         error_set(err, ERROR_IO, "QEMU has ended");
         return NULL;
@@ -144,6 +143,28 @@ static json_t *command(struct bench_qemu *qemu, const char *name, struct error *
         if (over)
             return result;
     }
+}
+
+static json_t *command(struct bench_qemu *qemu, const char *name, struct error *err)
+{
+    char line[128];
+    int size = snprintf(line, sizeof line, "{\"execute\":\"%s\"}\n", name);
+    return send_line(qemu, line, size, name, err);
+}
+
+bool bench_qemu_gdb(struct bench_qemu *qemu, const char *path, struct error *err)
+{
+    char line[256];
+    int size = snprintf(line, sizeof line,
+                        "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
+                        "\"gdbserver unix:%s,server=on,wait=off\"}}\n",
+                        path);
+    /* A running one would tell the client that it stops for it, unasked. */
+    json_t *stopped = command(qemu, "stop", err);
+    json_t *result = stopped ? send_line(qemu, line, size, "gdbserver", err) : NULL;
+    json_decref(stopped);
+    json_decref(result);
+    return result;
 }
 
 static bool read_icount(struct bench_qemu *qemu, uint64_t *icount, struct error *err)

@@ -30,6 +30,9 @@ void bench_qemu_end(struct bench_qemu *qemu);
 /* Make a recording end in order, so that it can be replayed. The position goes to *last. */
 bool bench_qemu_finish(struct bench_qemu *qemu, uint64_t *last, struct error *err);
 
+/* Open its gdb port: a Unix socket. */
+bool bench_qemu_gdb(struct bench_qemu *qemu, const char *path, struct error *err);
+
 /* It rests while others are measured. */
 void bench_qemu_rest(const struct bench_qemu *qemu, bool rest);
 /* Run on until position n at least. */

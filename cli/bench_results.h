@@ -2,6 +2,7 @@
 #ifndef CLI_BENCH_RESULTS_H
 #define CLI_BENCH_RESULTS_H
 
+#include "cli/bench_conditions.h"
 #include "cli/bench_host.h"
 #include "cli/bench_recording.h"
 #include "cli/embedded.h"
@@ -49,6 +50,7 @@ struct bench_results {
     struct bench_speed speed[BENCH_GUESTS];
     struct bench_latency engine[BENCH_POSITIONS]; /* through the timeline's functions */
     struct bench_latency socket[BENCH_POSITIONS]; /* as gdb has it */
+    struct bench_conditions conditions;
     struct bench_recordings recordings;
 };
 

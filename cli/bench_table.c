@@ -122,14 +122,16 @@ void bench_print_floors(const struct bench_floor *row, size_t count, FILE *out)
 
 void bench_print_table(const struct bench_results *results, FILE *out)
 {
-    struct bench_floor floor[BENCH_FLOORS + BENCH_RECORDING_FLOORS];
+    struct bench_floor floor[BENCH_FLOORS + BENCH_CONDITION_FLOORS + BENCH_RECORDING_FLOORS];
     size_t floors = 0;
     if (!results->options.recording) {
         print_speed(results, out);
         print_memory(results, out);
         print_latency(results, out);
+        bench_conditions_print(&results->conditions, out);
         fputc('\n', out);
         floors = bench_floors(results, floor);
+        floors += bench_condition_floors(&results->conditions, floor + floors);
     }
     bench_recordings_print(&results->recordings, out);
     floors += bench_recording_floors(&results->recordings, floor + floors);

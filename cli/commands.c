@@ -1,11 +1,14 @@
 #include "cli/commands.h"
 
 #include "cli/commands_info.h"
+#include "cli/commands_json.h"
 #include "cli/nearest.h"
 #include "cli/positions.h"
+#include "cli/symbols.h"
+#include "server/stop_text.h"
+#include "timeline/branches.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +20,7 @@ struct command {
     command_fn *run;
 };
 
-static command_fn run_goto, run_help;
+static command_fn run_goto, run_help, run_physical;
 
 static const struct command command[] = {
     {"when", "w", NULL, "where in time the machine stands", commands_when},
@@ -28,6 +31,12 @@ static const struct command command[] = {
      run_goto},
     {"disassemble", "d", "[ADDR N]", "N instructions from an address on; by default 10 from the pc",
      commands_disassemble},
+    {"physical", "ph", "[on|off]",
+     "gdb reads and writes memory by physical addresses\n"
+     "Only of the connection that says so, as QEMU's packet Qqemu.PhyMemMode does; breakpoints "
+     "and\n"
+     "watchpoints stay as they are. Only in gdb: `monitor physical on`.",
+     run_physical},
     {"disk", "disk", "[export N OUT]",
      "the disks, or write disk N to a file\n"
      "`disk export N OUT` writes all of disk N as it is at this position, a raw image, to the\n"
@@ -59,15 +68,86 @@ static const struct command command[] = {
      "A bookmark of that name that is elsewhere moves here. The note is the rest of the line.\n"
      "Bookmarks are part of a recording.",
      commands_bookmark},
+    {"branch", "br", "[-d] [NAME]",
+     "another future: keep the diversion we are in, or begin one here; -d removes it\n"
+     "Writing registers or memory in the past begins a diversion: history stays as it was. "
+     "Without\n"
+     "a name this lists branches. A branch lives on, reverses into the history it came from, and\n"
+     "is part of a recording.",
+     commands_branch},
+    {"break", "bre", "[-p SPACE] ADDR",
+     "stop before the instruction at ADDR, besides gdb's breakpoints\n"
+     "-p: only in the address space SPACE, a value of satp, or `here`: that of the hart whose "
+     "turn\n"
+     "it is. `info points` lists what is set, `delete N` removes it.",
+     commands_break},
+    {"watch", "wa", "[-p] [-r|-a] [-c] ADDR [LEN] [if OP N]",
+     "stop at writes to LEN bytes at ADDR, 8 by default\n"
+     "-r: at reads; -a: at both; -c: only at writes that change the bytes. -p: ADDR is physical:\n"
+     "stop at whoever writes it, through whatever address, and name the writer: a hart, a page\n"
+     "table walk, a device, a debugger, a reset. `if == N`: only if the value then is N; != < <= > "
+     ">=\n"
+     "compare without sign, & asks for any of the bits; up to 8 bytes.",
+     commands_watch},
+    {"delete", "del", "N|all", "remove what `break` or `watch` has set", commands_delete},
+    {"info points", "i p", NULL, "breakpoints and watched ranges, and whose they are",
+     commands_info_points},
+    {"branches", "branches", NULL, "the branches: where each comes from and ends",
+     commands_branches},
+    {"switch", "sw", "NAME", "go over to a branch, or to main, where it was left last",
+     commands_switch},
     {"bookmarks", "bookmarks", NULL, "the bookmarks, in order", commands_bookmarks},
     {"info recording", "i r", NULL, "the file that is written, or that this was opened from",
      commands_info_recording},
     {"info events", "i e", NULL, "what has come from outside", commands_info_events},
+    {"last-write", "last-w", "[-p] ADDR [LEN]",
+     "who wrote LEN bytes at ADDR last: where, from what to what\n"
+     "LEN is 8 by default. -p: ADDR is physical, and devices, page table walks and debuggers are\n"
+     "writers too. The machine stays where it is; `goto POSITION` goes there.",
+     commands_last_write},
+    {"last-read", "last-r", "ADDR [LEN]", "who read any of LEN bytes at ADDR last",
+     commands_last_read},
+    {"writes", "wri", "[-p] ADDR LEN [N]",
+     "the last N writes to LEN bytes at ADDR, the newest first; 20 by default", commands_writes},
+    {"calls", "ca", "ADDR [N]",
+     "the last N times that the code at ADDR ran, with its arguments; 20 by default",
+     commands_calls},
+    {"traps", "tr", "[N]", "the last N traps and interrupts taken; 20 by default", commands_traps},
+    {"diff", "dif", "A B",
+     "what differs between two positions: registers, memory, devices\n"
+     "Each as `goto` takes it, or BRANCH@POSITION of another branch.",
+     commands_diff},
+    {"console-at", "con", "POSITION [LINES]",
+     "the last lines that the serial port had printed there; 24 by default", commands_console_at},
+    {"timeline", "ti", "[COLUMNS]",
+     "a picture of history: where we stand, checkpoints, hits, traps, console lines",
+     commands_timeline},
+    {"json", "js", "NAME [{ARGUMENTS}]",
+     "a command for programs: the answer is one line of JSON\n"
+     "Names are those that the control socket has behind x-backstep-.",
+     commands_json},
+    {"reverse-line", "rev", "MODE LOW HIGH [LOW HIGH]...",
+     "back to where the run of a source line began\n"
+     "LOW HIGH: pcs of the function, then of the line, HIGH excluded. MODE start: to its first\n"
+     "instruction; leave: one step further; over: to the instruction of the function before it,\n"
+     "passing calls; finish: to the call of the function. For scripts, which know the lines.",
+     commands_reverse_line},
+    {"step-over-interrupts", "ste", "[on|off]",
+     "do steps, either way, pass over the handlers of interrupts?\n"
+     "Those that come back to where they were entered from. Breakpoints inside stop all the same.",
+     commands_step_over_interrupts},
     {"help", "h", "[COMMAND]", "this list, or a command in full", run_help},
 };
 
 enum { COMMANDS = sizeof command / sizeof *command };
-enum { LINE_MOST = PATH_MAX + 64 };
+
+/* Those that may begin a movement; of `json` its rows say so. */
+static command_fn *const moving[] = {
+    run_goto,       commands_switch, commands_last_write, commands_last_read, commands_writes,
+    commands_calls, commands_traps,  commands_diff,       commands_timeline,  commands_reverse_line,
+};
+/* gdb's `monitor` has no more than half a packet; arguments in JSON may be as long. */
+enum { LINE_MOST = 1 << 16 };
 
 /* ---- words ---- */
 
@@ -184,21 +264,32 @@ static void explain(const char *line, const struct match *m, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
-/* The line without blanks at its ends, and cut to what a command can be. */
-static void trim(const char *line, char *text, size_t size)
+/* The line without blanks at its ends. False: it is longer than a command can be. */
+static bool trim(const char *line, char text[LINE_MOST])
 {
-    snprintf(text, size, "%s", skip_blanks(line));
-    size_t used = strlen(text);
-    while (used && isspace((unsigned char)text[used - 1]))
-        text[--used] = '\0';
+    line = skip_blanks(line);
+    size_t used = strlen(line);
+    while (used && isspace((unsigned char)line[used - 1]))
+        used--;
+    if (used >= LINE_MOST)
+        return false;
+    memcpy(text, line, used);
+    text[used] = '\0';
+    return true;
 }
 
 void commands_run(void *ctx, const char *line, struct buffer *out)
 {
+    struct command_context *c = ctx;
     char text[LINE_MOST];
-    trim(line, text, sizeof text);
+    if (!trim(line, text)) {
+        buffer_printf(out, "a line of over %d bytes is no command\n", LINE_MOST - 1);
+        return;
+    }
     if (!*text)
         return;
+    if (!timeline_moving(c->timeline))
+        commands_forget(c);
     struct match m = find(text);
     if (!m.found) {
         explain(text, &m, out);
@@ -214,13 +305,66 @@ void commands_run(void *ctx, const char *line, struct buffer *out)
         m.found->run(ctx, m.rest, out);
 }
 
+void commands_forget(struct command_context *c)
+{
+    if (c->pending_free)
+        c->pending_free(c->pending);
+    c->pending = NULL;
+    c->pending_free = NULL;
+    c->finish = NULL;
+    c->json_finish = NULL;
+}
+
+void commands_close(struct command_context *c)
+{
+    commands_forget(c);
+    symbols_free(c->symbols);
+    c->symbols = NULL;
+}
+
+/* The operation of a command is over. */
+static bool finish(void *ctx, const struct stop *stop, struct buffer *out)
+{
+    struct command_context *c = ctx;
+    bool over = true;
+    if (c->finish)
+        over = c->finish(c, stop, out);
+    else
+        stop_append_text(stop, out);
+    if (over)
+        commands_forget(c);
+    return over;
+}
+
+static bool find_position(void *ctx, const char *text, uint64_t *position, struct error *err)
+{
+    struct command_context *c = ctx;
+    return position_find(c->timeline, text, position, err);
+}
+
+struct interpreter commands_interpreter(struct command_context *c)
+{
+    return (struct interpreter){.run = commands_run,
+                                .ctx = c,
+                                .moves = commands_move,
+                                .finish = finish,
+                                .position = find_position,
+                                .json = commands_json_call,
+                                .json_finish = commands_json_finish,
+                                .json_name = commands_json_name};
+}
+
 bool commands_move(void *ctx, const char *line)
 {
     (void)ctx;
     char text[LINE_MOST];
-    trim(line, text, sizeof text);
+    if (!trim(line, text))
+        return false;
     struct match m = find(text);
-    return m.found && m.found->run == run_goto;
+    for (size_t i = 0; m.found && i < sizeof moving / sizeof *moving; i++)
+        if (moving[i] == m.found->run)
+            return true;
+    return m.found && m.found->run == commands_json && commands_json_moves(m.rest);
 }
 
 /* ---- help ---- */
@@ -237,7 +381,7 @@ static void help_row(const struct command *c, struct buffer *out)
     buffer_printf(out, "%*s%.*s\n", gap > 1 ? gap : 2, "", (int)strcspn(c->help, "\n"), c->help);
 }
 
-static void run_help(const struct command_context *c, const char *argument, struct buffer *out)
+static void run_help(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)c;
     if (!*argument) {
@@ -259,12 +403,22 @@ static void run_help(const struct command_context *c, const char *argument, stru
         buffer_printf(out, "shortest: %s\n", m.found->shortest);
 }
 
+/* A gdb session answers it before it comes here. */
+static void run_physical(struct command_context *c, const char *argument, struct buffer *out)
+{
+    (void)c;
+    (void)argument;
+    buffer_append_string(out, "error: in gdb `monitor physical on` or `monitor physical off`; "
+                              "there is nothing to switch elsewhere\n");
+}
+
 /* ---- goto ---- */
 
-static void run_goto(const struct command_context *c, const char *argument, struct buffer *out)
+static void run_goto(struct command_context *c, const char *argument, struct buffer *out)
 {
     struct error err = ERROR_INIT;
     uint64_t position;
+    timeline_end_call(c->timeline);
     if (position_find(c->timeline, argument, &position, &err))
         timeline_seek(c->timeline, position);
     else

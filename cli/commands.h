@@ -5,10 +5,14 @@
 
 #include "base/buffer.h"
 #include "server/disk_images.h"
+#include "server/interpreter.h"
 #include "server/network.h"
+#include "timeline/points.h"
 #include "timeline/recording.h"
 
+struct kept_files;
 struct recorded_run;
+struct symbols;
 
 /* What commands work on. */
 struct command_context {
@@ -25,7 +29,26 @@ struct command_context {
     struct recording *opened; /* the one that the timeline was opened from; NULL: none */
     const char *opened_path;
     struct recorded_run *recorded; /* the same as a run, which knows of disks; NULL: none */
+    const struct kept_files *kept; /* what a live machine was made from, for symbols; NULL: none */
+    struct symbols *symbols;       /* read by cli/commands_symbols.h when it is needed */
+    /* What to do when the movement that a command has begun is over; see interpreter.finish. The
+     * command sets it; NULL: where it stopped is said. */
+    bool (*finish)(struct command_context *c, const struct stop *stop, struct buffer *out);
+    /* The same of a row that answers in JSON, see cli/commands_json.h. */
+    struct json_t *(*json_finish)(struct command_context *c, const struct stop *stop,
+                                  struct error *err);
+    void *pending; /* that command's own until it is over, or another begins */
+    void (*pending_free)(void *pending); /* NULL: there is nothing to free */
+    enum point_owner owner;              /* of the points that commands set: OWNER_COMMANDS */
 };
+
+/* The table for the server's clients; the context outlives it. */
+struct interpreter commands_interpreter(struct command_context *c);
+
+/* Forget what a command has left to do, because it is over or will never be. */
+void commands_forget(struct command_context *c);
+/* Free what commands have left in the context, which may be used again. */
+void commands_close(struct command_context *c);
 
 /* Run one line, ctx being a struct command_context; output and errors are appended to `out` as
  * lines of text. `goto` begins a movement of the timeline (timeline_moving), which is the caller's

@@ -16,7 +16,7 @@
 /* Pages to look at for a disk's size of changes: 64 GiB of disk, some tenths of a second. */
 #define PAGES_COUNTED (UINT64_C(1) << 24)
 
-static unsigned disk_count(const struct command_context *c)
+static unsigned disk_count(struct command_context *c)
 {
     const struct machine *m = timeline_machine(c->timeline);
     unsigned count = 0;
@@ -28,13 +28,13 @@ static unsigned disk_count(const struct command_context *c)
 }
 
 /* An image that is not at hand is still what the recording says of it. */
-static const char *disk_path(const struct command_context *c, unsigned disk)
+static const char *disk_path(struct command_context *c, unsigned disk)
 {
     return c->disks ? disk_images_path(c->disks, disk)
                     : recorded_run_options(c->recorded)->disk[disk];
 }
 
-static struct disk_identity disk_identity(const struct command_context *c, unsigned disk)
+static struct disk_identity disk_identity(struct command_context *c, unsigned disk)
 {
     return c->disks ? disk_images_identity(c->disks, disk)
                     : recorded_run_config(c->recorded)->image[disk];
@@ -70,7 +70,7 @@ static void append_identity(const struct disk_identity *id, struct buffer *out)
                   id->size, text, id->inode, id->device);
 }
 
-void commands_info_disks(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_info_disks(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     unsigned count = disk_count(c);
@@ -94,7 +94,7 @@ void commands_info_disks(const struct command_context *c, const char *argument, 
         buffer_append_string(out, "the machine has no disks: -drive file=FILE,format=raw\n");
 }
 
-static void export_recorded(const struct command_context *c, unsigned disk, const char *path,
+static void export_recorded(struct command_context *c, unsigned disk, const char *path,
                             struct buffer *out)
 {
     struct error err = ERROR_INIT;
@@ -107,7 +107,7 @@ static void export_recorded(const struct command_context *c, unsigned disk, cons
 }
 
 /* "N OUT": what follows the number and blanks is the file's name. */
-static void export(const struct command_context *c, const char *argument, struct buffer *out)
+static void export(struct command_context *c, const char *argument, struct buffer *out)
 {
     struct error err = ERROR_INIT;
     char number[32], position[NUMBER_TEXT], size[NUMBER_TEXT];
@@ -137,7 +137,7 @@ static void export(const struct command_context *c, const char *argument, struct
                   size);
 }
 
-void commands_disk(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_disk(struct command_context *c, const char *argument, struct buffer *out)
 {
     size_t size = strcspn(argument, " \t");
     if (!size)
@@ -150,8 +150,7 @@ void commands_disk(const struct command_context *c, const char *argument, struct
 
 /* ---- networks ---- */
 
-void commands_info_networks(const struct command_context *c, const char *argument,
-                            struct buffer *out)
+void commands_info_networks(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     struct network_counters n;

@@ -23,7 +23,7 @@ static bool takes_word(const char **text, const char *word)
 }
 
 /* Not what the machine was made from, and not its recording. */
-static bool may_write(const struct command_context *c, const char *path, struct error *err)
+static bool may_write(struct command_context *c, const char *path, struct error *err)
 {
     const char *recorded = timeline_record_path(c->timeline);
     char incomplete[PATH_MAX + 16] = "";
@@ -76,7 +76,7 @@ static void parse_core(char *path, const struct machine *m, struct export_core_o
     o->hart = (unsigned)hart;
 }
 
-static void core(const struct command_context *c, const char *argument, struct buffer *out)
+static void core(struct command_context *c, const char *argument, struct buffer *out)
 {
     const struct machine *m = timeline_machine(c->timeline);
     struct error err = ERROR_INIT;
@@ -96,7 +96,7 @@ static void core(const struct command_context *c, const char *argument, struct b
 
 /* ---- memory ---- */
 
-static void memory(const struct command_context *c, const char *path, struct buffer *out)
+static void memory(struct command_context *c, const char *path, struct buffer *out)
 {
     const struct machine *m = timeline_machine(c->timeline);
     struct error err = ERROR_INIT;
@@ -106,7 +106,7 @@ static void memory(const struct command_context *c, const char *path, struct buf
         export_memory_say(m, timeline_position(c->timeline), path, out);
 }
 
-void commands_export(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_export(struct command_context *c, const char *argument, struct buffer *out)
 {
     const char *rest = argument;
     if (takes_word(&rest, "core") && *rest)

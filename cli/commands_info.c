@@ -46,7 +46,7 @@ static double share(const struct timeline *tl, uint64_t position)
     return length ? 100.0 * (double)(position - begin) / (double)length : 100.0;
 }
 
-void commands_when(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_when(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     struct timeline *tl = c->timeline;
@@ -62,6 +62,7 @@ void commands_when(const struct command_context *c, const char *argument, struct
     append_hart(m, m->state.running, out);
     buffer_printf(out, "; %.9f s of guest time\n", (double)clock_vtime(&m->clock) / 1e9);
     append_halt(m, out);
+    commands_append_branch(c, out);
     commands_append_recorded(c, out);
 }
 
@@ -94,8 +95,7 @@ static void append_checkpoints(const struct timeline *tl, size_t count, struct b
         append_checkpoint(&part[i], out);
 }
 
-void commands_info_checkpoints(const struct command_context *c, const char *argument,
-                               struct buffer *out)
+void commands_info_checkpoints(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     struct timeline *tl = c->timeline;
@@ -118,8 +118,7 @@ void commands_info_checkpoints(const struct command_context *c, const char *argu
     append_checkpoints(tl, info.checkpoints + info.approach, out);
 }
 
-void commands_info_machine(const struct command_context *c, const char *argument,
-                           struct buffer *out)
+void commands_info_machine(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     struct timeline *tl = c->timeline;
@@ -134,10 +133,12 @@ void commands_info_machine(const struct command_context *c, const char *argument
     buffer_printf(out, "guest time %.9f s, %.9f s of it idle; %" PRIu64 " resets\n",
                   (double)clock_vtime(&m->clock) / 1e9, (double)m->clock.state.idle / 1e9,
                   m->state.resets);
+    if (timeline_step_over_interrupts(tl))
+        buffer_append_string(out, "steps pass over the handlers of interrupts\n");
     append_halt(m, out);
 }
 
-void commands_info_harts(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_info_harts(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     struct timeline *tl = c->timeline;
@@ -182,8 +183,7 @@ static bool get_part(const struct machine *m, unsigned index, struct part *part)
     return true;
 }
 
-void commands_info_devices(const struct command_context *c, const char *argument,
-                           struct buffer *out)
+void commands_info_devices(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     const struct machine *m = timeline_machine(c->timeline);
@@ -226,7 +226,7 @@ static void no_such_part(const struct machine *m, const char *text, struct buffe
         buffer_printf(out, "no device `%s`: `info devices` lists them\n", text);
 }
 
-void commands_info_device(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_info_device(struct command_context *c, const char *argument, struct buffer *out)
 {
     struct timeline *tl = c->timeline;
     const struct machine *m = timeline_machine(tl);
@@ -246,7 +246,7 @@ void commands_info_device(const struct command_context *c, const char *argument,
     buffer_append_byte(out, '\n');
 }
 
-void commands_info_events(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_info_events(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     struct timeline *tl = c->timeline;
@@ -275,7 +275,7 @@ static bool parse_place(const char *argument, uint64_t *address, uint64_t *count
     return !second[0] || (number_parse(second, count) && *count && *count <= LINES_MAX);
 }
 
-void commands_disassemble(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_disassemble(struct command_context *c, const char *argument, struct buffer *out)
 {
     struct timeline *tl = c->timeline;
     const struct machine *m = timeline_machine(tl);

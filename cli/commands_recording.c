@@ -4,6 +4,7 @@
 #include "cli/numbers.h"
 #include "cli/recorded_run.h"
 #include "timeline/bookmarks.h"
+#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -20,7 +21,7 @@ static void append_bookmark(const struct bookmark *b, struct buffer *out)
     buffer_printf(out, "%20s  %s%s%s\n", position, b->name, *b->note ? ": " : "", b->note);
 }
 
-void commands_bookmarks(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_bookmarks(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     const struct bookmark *b;
@@ -30,7 +31,7 @@ void commands_bookmarks(const struct command_context *c, const char *argument, s
         buffer_append_string(out, "there are no bookmarks: `bookmark NAME` makes one here\n");
 }
 
-static void remove_bookmark(const struct command_context *c, const char *name, struct buffer *out)
+static void remove_bookmark(struct command_context *c, const char *name, struct buffer *out)
 {
     if (!*name)
         buffer_append_string(out, "`bookmark -d` needs a name: `bookmarks` lists them\n");
@@ -38,7 +39,7 @@ static void remove_bookmark(const struct command_context *c, const char *name, s
         buffer_printf(out, "there is no bookmark `%.80s`: `bookmarks` lists them\n", name);
 }
 
-void commands_bookmark(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_bookmark(struct command_context *c, const char *argument, struct buffer *out)
 {
     struct error err = ERROR_INIT;
     size_t size = strcspn(argument, " \t");
@@ -70,7 +71,7 @@ static void append_file(const char *path, uint64_t bytes, struct buffer *out)
     buffer_printf(out, "%s, %s", path, size);
 }
 
-void commands_append_recorded(const struct command_context *c, struct buffer *out)
+void commands_append_recorded(struct command_context *c, struct buffer *out)
 {
     const char *path = timeline_record_path(c->timeline);
     const struct bookmark *b;
@@ -83,7 +84,7 @@ void commands_append_recorded(const struct command_context *c, struct buffer *ou
         buffer_printf(out, "recorded to %s\n", path);
 }
 
-static void append_opened(const struct command_context *c, struct buffer *out)
+static void append_opened(struct command_context *c, struct buffer *out)
 {
     struct recording_info info;
     char begin[NUMBER_TEXT], tip[NUMBER_TEXT];
@@ -102,8 +103,7 @@ static void append_opened(const struct command_context *c, struct buffer *out)
                       info.verdict ? info.verdict : "");
 }
 
-void commands_info_recording(const struct command_context *c, const char *argument,
-                             struct buffer *out)
+void commands_info_recording(struct command_context *c, const char *argument, struct buffer *out)
 {
     (void)argument;
     const char *path = timeline_record_path(c->timeline);
@@ -120,7 +120,7 @@ void commands_info_recording(const struct command_context *c, const char *argume
 }
 
 /* Neither the file that this run writes, under either of its names, nor the one that was opened. */
-static bool may_save(const struct command_context *c, const char *path, struct error *err)
+static bool may_save(struct command_context *c, const char *path, struct error *err)
 {
     const char *recorded = timeline_record_path(c->timeline);
     char incomplete[PATH_MAX + 16];
@@ -131,12 +131,12 @@ static bool may_save(const struct command_context *c, const char *path, struct e
     return !c->opened_path || recorded_run_is_not(c->opened_path, path, err);
 }
 
-void commands_save(const struct command_context *c, const char *argument, struct buffer *out)
+void commands_save(struct command_context *c, const char *argument, struct buffer *out)
 {
     struct timeline *tl = c->timeline;
     struct error err = ERROR_INIT;
     const struct recording_content *content;
-    uint64_t begin = timeline_begin(tl), tip = timeline_tip(tl);
+    struct branch_info main;
     char positions[NUMBER_TEXT];
     struct stat st;
     if (!c->content) {
@@ -145,11 +145,12 @@ void commands_save(const struct command_context *c, const char *argument, struct
         return;
     }
     if (!may_save(c, argument, &err) || !c->content(c->content_ctx, &content, &err) ||
-        !timeline_save(tl, argument, content, begin, tip, &err)) {
+        !timeline_save(tl, argument, content, 0, POSITION_NONE, &err)) {
         buffer_printf(out, "%s\n", err.message);
         return;
     }
-    number_format(tip - begin, positions);
+    timeline_branch_get(tl, 0, &main);
+    number_format(main.tip - timeline_begin(tl), positions);
     buffer_append_string(out, "saved to ");
     append_file(argument, stat(argument, &st) ? 0 : (uint64_t)st.st_size, out);
     buffer_printf(out, ", %s positions: `backstep replay %s` opens it\n", positions, argument);

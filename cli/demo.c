@@ -246,7 +246,7 @@ static bool debug(struct demo *d, struct error *err)
     snprintf(where, sizeof where, "unix:%s", socket);
     const struct server_options options = {.gdb = where, .paused = true, .no_shutdown = true};
     struct command_context context = {.timeline = d->timeline};
-    const struct interpreter interpreter = {commands_run, &context, commands_move};
+    const struct interpreter interpreter = commands_interpreter(&context);
     if (!write_script(d, err))
         return false;
     struct server *server = server_new(&options, err);
@@ -262,6 +262,7 @@ static bool debug(struct demo *d, struct error *err)
             error_set(err, ERROR_IO, "%s has ended before the end of the demo", d->gdb);
     }
     server_free(server);
+    commands_close(&context);
     return good;
 }
 

@@ -1,6 +1,7 @@
 /* Files built into the program: the guests "demo.elf" and "bench-integer.elf", "bench-crc.elf",
- * "bench-chase.elf", "bench-matmul.elf", "bench-calls.elf", and the demo's sources under the names
- * that its debug information has ("guests/demo/ring.c"). The table is made by guests/embed.cmake.
+ * "bench-chase.elf", "bench-matmul.elf", "bench-calls.elf", "bench-conditions.elf", the demo's
+ * sources under the names that its debug information has ("guests/demo/ring.c"), and gdb's script
+ * "gdb/backstep.py". The table is made by guests/embed.cmake.
  */
 #ifndef CLI_EMBEDDED_H
 #define CLI_EMBEDDED_H

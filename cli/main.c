@@ -2,6 +2,7 @@
 #include "cli/bench.h"
 #include "cli/demo.h"
 #include "cli/export.h"
+#include "cli/gdb_script.h"
 #include "cli/info.h"
 #include "cli/nearest.h"
 #include "cli/replay.h"
@@ -34,6 +35,7 @@ static const struct command {
     {"bench", "measure speed and memory, side by side with QEMU", bench_main},
     {"export", "a core for gdb, memory or a disk, as of a position of a recording", export_main},
     {"report", "why and where a recorded run ended, and what is to blame", report_main},
+    {"gdb-script", "where gdb's commands for going through time are: a script", gdb_script_main},
     {"vmstate", "what is saved of a machine, and whether another version loads it", vmstate_main},
     {"help", "this text; `backstep run --help` lists the options of a machine", help},
     {"version", "the version", version},
@@ -56,7 +58,7 @@ static int help(int argc, char **argv)
          "A RISC-V machine that gdb can run backwards.\n");
     for (size_t i = 0; i < COMMANDS; i++)
         if (command[i].help)
-            printf("  %-10s%s\n", command[i].name, command[i].help);
+            printf("  %-12s%s\n", command[i].name, command[i].help);
     return 0;
 }
 
@@ -94,10 +96,20 @@ static int finish(int status)
     return BAD;
 }
 
+/* A script written for QEMU starts the program by a link of such a name. */
+static bool has_qemu_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    static const char name[] = "qemu-system-riscv64";
+    return !strncmp(slash ? slash + 1 : path, name, sizeof name - 1);
+}
+
 int main(int argc, char **argv)
 {
     /* A file that may not grow (ulimit -f) is an error of its write, like a disk that is full. */
     signal(SIGXFSZ, SIG_IGN);
+    if (argc > 0 && has_qemu_name(argv[0]))
+        exit(finish(run_main_qemu(argc, argv)));
     if (argc > 1)
         exit(finish(dispatch(argc, argv)));
     fprintf(stderr, "backstep: no command: `backstep help` lists them, `backstep demo` shows what "

@@ -88,24 +88,31 @@ static bool set_machine(struct run_options *o, const char *name, const char *val
 {
     static const struct property table[] = {{"type", "virt", NULL}, {"aclint", "off", NULL},
                                             {"aia", "none", NULL},  {"acpi", "off", NULL},
-                                            {"usb", "off", NULL},   {"graphics", "off", NULL}};
+                                            {"usb", "off", NULL},   {"graphics", "off", NULL},
+                                            {"accel", "tcg", NULL}};
+    if (options_asks(o, value,
+                     "Supported machines are:\nvirt                 the RISC-V `virt` "
+                     "board (default)\n"))
+        return true;
     return SET_PROPERTIES(table, "the machine is `virt`, there is no other");
 }
 
 static bool set_cpu(struct run_options *o, const char *name, const char *value, struct error *err)
 {
     static const struct property table[] = {
-        {"type", "rv64", NULL},   {"i", "on", NULL},        {"m", "on", NULL},
-        {"a", "on", NULL},        {"f", "on", NULL},        {"d", "on", NULL},
-        {"c", "on", NULL},        {"g", "on", NULL},        {"s", "on", NULL},
-        {"u", "on", NULL},        {"e", "off", NULL},       {"h", "off", NULL},
-        {"v", "off", NULL},       {"zba", "on", NULL},      {"zbb", "on", NULL},
-        {"zbs", "on", NULL},      {"zbc", "off", NULL},     {"zicbom", "on", NULL},
-        {"zicboz", "on", NULL},   {"zicsr", "on", NULL},    {"zifencei", "on", NULL},
-        {"zicntr", "on", NULL},   {"zihpm", "on", NULL},    {"sstc", "on", NULL},
-        {"svadu", "on", NULL},    {"mmu", "on", NULL},      {"pmp", "on", NULL},
-        {"sv39", "on", NULL},     {"sv48", "on", NULL},     {"sv57", "on", NULL},
-        {"svinval", "off", NULL}, {"svnapot", "off", NULL}, {"svpbmt", "off", NULL}};
+        {"type", "rv64|max", NULL}, {"i", "on", NULL},        {"m", "on", NULL},
+        {"a", "on", NULL},          {"f", "on", NULL},        {"d", "on", NULL},
+        {"c", "on", NULL},          {"g", "on", NULL},        {"s", "on", NULL},
+        {"u", "on", NULL},          {"e", "off", NULL},       {"h", "off", NULL},
+        {"v", "off", NULL},         {"zba", "on", NULL},      {"zbb", "on", NULL},
+        {"zbs", "on", NULL},        {"zbc", "off", NULL},     {"zicbom", "on", NULL},
+        {"zicboz", "on", NULL},     {"zicsr", "on", NULL},    {"zifencei", "on", NULL},
+        {"zicntr", "on", NULL},     {"zihpm", "on", NULL},    {"sstc", "on", NULL},
+        {"svadu", "on", NULL},      {"mmu", "on", NULL},      {"pmp", "on", NULL},
+        {"sv39", "on", NULL},       {"sv48", "on", NULL},     {"sv57", "on", NULL},
+        {"svinval", "off", NULL},   {"svnapot", "off", NULL}, {"svpbmt", "off", NULL}};
+    if (options_asks(o, value, "rv64\nmax\n"))
+        return true;
     return SET_PROPERTIES(table, "harts are rv64 with GC, Zba, Zbb, Zbs, Zicbom, Zicboz, Sstc, "
                                  "Svadu, Sv39 to Sv57, and -cpu does not change that");
 }
@@ -119,6 +126,7 @@ static bool set_ram_size(struct run_options *o, const char *name, const char *va
     if (*size < MIB || *size > most || *size % MIB)
         return error_set(err, ERROR_RANGE, "-%s: %s is out of range: whole MiB, 1M to 8G", name,
                          value);
+    o->ram_given = true;
     return true;
 }
 
@@ -137,12 +145,14 @@ static bool set_cpus(struct run_options *o, const char *name, const char *value,
         return error_set(err, ERROR_RANGE, "-%s: %s harts: the machine has 1 to %d", name, value,
                          MACHINE_CPUS);
     o->machine.harts = (unsigned)harts;
+    o->harts_given = true;
     return true;
 }
 
 static bool set_smp(struct run_options *o, const char *name, const char *value, struct error *err)
 {
-    static const struct property table[] = {{"cpus", NULL, set_cpus}};
+    static const struct property table[] = {
+        {"cpus", NULL, set_cpus}, {"sockets", "1", NULL}, {"threads", "1", NULL}};
     return SET_PROPERTIES(table, "write -smp N");
 }
 
@@ -184,34 +194,7 @@ static bool set_append(struct run_options *o, const char *name, const char *valu
     return true;
 }
 
-/* ---- time ---- */
-
-static bool set_shift(struct run_options *o, const char *name, const char *value, struct error *err)
-{
-    uint64_t shift;
-    if (!number_parse(value, &shift) || shift > 10)
-        return error_set(err, ERROR_USAGE,
-                         "-%s: shift=%s is not possible: 0 to 10, each step takes 2^N ns", name,
-                         value);
-    o->machine.shift = (unsigned)shift;
-    return true;
-}
-
-static bool set_sleep(struct run_options *o, const char *name, const char *value, struct error *err)
-{
-    if (!properties_same_value(value, "on") && !properties_same_value(value, "off"))
-        return error_set(err, ERROR_USAGE, "-%s: sleep=%s is not possible: on or off", name, value);
-    o->warp = properties_same_value(value, "off");
-    return true;
-}
-
-static bool set_icount(struct run_options *o, const char *name, const char *value,
-                       struct error *err)
-{
-    static const struct property table[] = {
-        {"shift", NULL, set_shift}, {"sleep", NULL, set_sleep}, {"align", "off", NULL}};
-    return SET_PROPERTIES(table, "write shift=N,sleep=on|off; recording is always on");
-}
+/* ---- the recording ---- */
 
 static bool set_stop_at(struct run_options *o, const char *name, const char *value,
                         struct error *err)
@@ -222,8 +205,6 @@ static bool set_stop_at(struct run_options *o, const char *name, const char *val
                      "--%s: `%s` is no position: write 1500000, 1,500,000 or 1.5e6", name, value);
 }
 
-/* ---- the recording ---- */
-
 static bool set_budget(struct run_options *o, const char *name, const char *value,
                        struct error *err)
 {
@@ -232,6 +213,7 @@ static bool set_budget(struct run_options *o, const char *name, const char *valu
     if (o->budget < BUDGET_LEAST || o->budget > SIZE_MAX / 2)
         return error_set(err, ERROR_RANGE, "--%s: %s is too %s: give it 16M or more", name, value,
                          o->budget < BUDGET_LEAST ? "little" : "much");
+    o->budget_given = true;
     return true;
 }
 
@@ -265,21 +247,13 @@ static bool set_dump_vmstate(struct run_options *o, const char *name, const char
 
 /* ---- the table ---- */
 
-struct option {
-    const char *name;     /* without dashes; NULL: a heading */
-    const char *alias;    /* another spelling, NULL: none */
-    const char *argument; /* as help shows it, NULL: takes none */
-    const char *help;     /* lines; NULL: not listed */
-    option_set_fn *set;
-};
-
 static const struct option option[] = {
     {NULL, NULL, NULL, "The machine", NULL},
     {"M", "machine", "virt", "the board (default, and the only one)", set_machine},
     {"m", NULL, "SIZE", "RAM: 256M, 2G; without a suffix in MiB (default 128M, at most 8G)",
      set_ram},
     {"smp", NULL, "N", "harts, 1 to 8 (default 1)", set_smp},
-    {"cpu", NULL, "rv64", "accepted when it names what the harts are", set_cpu},
+    {"cpu", NULL, "rv64|max", "accepted when it names what the harts are", set_cpu},
     {"bios", NULL, "default|FILE|none", "firmware (default: Debian's OpenSBI)", set_bios},
     {"kernel", NULL, "FILE",
      "ELF, RISC-V Image or raw; an ELF where the firmware would\n"
@@ -295,10 +269,12 @@ static const struct option option[] = {
      "(default stdio; null with -gdb stdio); on a terminal, and with\n"
      "mon:stdio on a pipe, C-a x quits, C-a h lists the keys",
      options_set_serial},
-    {"icount", NULL, "shift=N,sleep=on|off",
+    {"icount", NULL, "shift=N,sleep=on|off,rr=record|replay,rrfile=FILE,rrsnapshot=NAME",
      "a step takes 2^N ns (default 3); sleep=off passes over idle\n"
-     "time at once",
-     set_icount},
+     "time at once; rr=record: the same as -o FILE, which is replaced, and\n"
+     "NAME a bookmark of the start; rr=replay: open FILE, at its start or\n"
+     "at the bookmark, and run through it, or with -S wait there",
+     options_set_icount},
     {"rtc", NULL, "base=utc|DATE",
      "the guest's clock: the host's, recorded (default); or from\n"
      "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS on by the guest's own time",
@@ -310,7 +286,7 @@ static const struct option option[] = {
     {"no-reboot", NULL, NULL, "a reset ends the run", set_no_reboot},
     {"nographic", NULL, NULL, "accepted: there are no graphics", options_set_nographic},
     {"display", NULL, "none", "accepted", options_set_display},
-    {"monitor", NULL, "none", "accepted", options_set_display},
+    {"monitor", NULL, "none", "accepted", options_set_monitor},
     {"global", NULL, "virtio-mmio.force-legacy=off", "accepted: devices are never legacy ones",
      options_set_global},
     {NULL, NULL, NULL, "Devices, at most eight that are virtio; docs/devices.md says more", NULL},
@@ -319,7 +295,7 @@ static const struct option option[] = {
      "(default), if=none,id=ID: for -device, if=pflash[,unit=0|1]: a\n"
      "flash; readonly=on, serial=TEXT; a comma in a name is doubled",
      options_set_drive},
-    {"snapshot", NULL, NULL, "accepted: images are never written", options_set_nographic},
+    {"snapshot", NULL, NULL, "accepted: images are never written", options_accept},
     {"pflash", NULL, "FILE", "the same as -drive if=pflash,format=raw,file=FILE",
      options_set_pflash},
     {"netdev", NULL, "user,id=ID[,KEY=VALUE,...]",
@@ -333,8 +309,8 @@ static const struct option option[] = {
      options_set_net},
     {"chardev", NULL, "WHERE,id=ID[,KEY=VALUE,...]",
      "stdio, pty, null, file,path=PATH, or\n"
-     "socket,path=PATH|host=HOST,port=PORT[,server=on][,wait=off]: a\n"
-     "place for -serial chardev:ID or a virtconsole",
+     "socket,path=PATH|host=HOST,port=PORT|fd=N[,server=on][,wait=off]: a\n"
+     "place for -serial chardev:ID, -mon chardev=ID or a virtconsole",
      options_set_chardev},
     {"device", NULL, "DRIVER[,KEY=VALUE,...]",
      "virtio-blk-device,drive=ID[,serial=TEXT]\n"
@@ -357,8 +333,12 @@ static const struct option option[] = {
      "where gdb connects: tcp:HOST:PORT, unix:PATH or stdio; an empty\n"
      "host is 127.0.0.1, port 0 picks one",
      options_set_gdb},
+    {"qmp", NULL, "unix:PATH|tcp:HOST:PORT[,server=on][,wait=off]",
+     "control by QEMU's machine protocol, see docs/control.md", options_set_qmp},
+    {"mon", NULL, "chardev=ID,mode=control[,pretty=on]", "the same on a -chardev socket",
+     options_set_mon},
     {"s", NULL, NULL, "the same as -gdb tcp::1234", options_set_gdb_short},
-    {"S", NULL, NULL, "wait for gdb before the first step", set_stopped},
+    {"S", NULL, NULL, "wait for gdb or a control client before the first step", set_stopped},
     {"no-shutdown", NULL, NULL, "stay when the machine has gone off, for a gdb to come",
      set_no_shutdown},
     {"stop-at", NULL, "N", "stop at position N, in steps since power-on: 1500000, 1.5e6",
@@ -401,7 +381,7 @@ static const struct option *find_option(const char *name)
         if (option[i].name &&
             (!strcmp(option[i].name, name) || (option[i].alias && !strcmp(option[i].alias, name))))
             return &option[i];
-    return NULL;
+    return options_find_qemu(name);
 }
 
 /* NAME=VALUE: *name becomes that of the option, *value what follows. */
@@ -459,18 +439,19 @@ void options_fini(struct run_options *o)
 /* What options mean together. */
 static bool settle(struct run_options *o, struct error *err)
 {
-    if (o->stopped && !*o->gdb)
-        return error_set(err, ERROR_USAGE,
-                         "-S waits for a gdb that has nowhere to connect: add -s or -gdb");
     if (!o->machine.kernel && (o->machine.append || o->machine.initrd))
         return error_set(err, ERROR_USAGE, "%s is for a kernel: add -kernel FILE",
                          o->machine.append ? "-append" : "-initrd");
-    return options_settle_recording(o, err) && options_settle_devices(o, err);
+    if (!options_settle_icount(o, err) || !options_settle_recording(o, err) ||
+        !options_settle_devices(o, err))
+        return false;
+    return !o->stopped || *o->gdb || o->controls ||
+           error_set(err, ERROR_USAGE,
+                     "-S waits for a gdb that has nowhere to connect: add -s, -gdb or -qmp");
 }
 
-bool options_parse(struct run_options *o, int argc, char *const *argv, struct error *err)
+static bool parse(struct run_options *o, int argc, char *const *argv, struct error *err)
 {
-    set_defaults(o);
     o->command = options_command_line(o, argc, argv);
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i], *name = word;
@@ -493,10 +474,23 @@ bool options_parse(struct run_options *o, int argc, char *const *argv, struct er
         const char *value = joined ? joined : found->argument ? argv[++i] : NULL;
         if (!found->set(o, name, value, err))
             return false;
-        if (o->help)
+        if (o->help || o->answer)
             return true;
     }
     return settle(o, err);
+}
+
+bool options_parse(struct run_options *o, int argc, char *const *argv, struct error *err)
+{
+    set_defaults(o);
+    return parse(o, argc, argv, err);
+}
+
+bool options_parse_qemu(struct run_options *o, int argc, char *const *argv, struct error *err)
+{
+    set_defaults(o);
+    o->collected->qemu = true;
+    return parse(o, argc, argv, err);
 }
 
 /* ---- help ---- */

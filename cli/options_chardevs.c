@@ -49,9 +49,23 @@ static const struct property file_table[] = {
 
 /* Of a socket's keys; each may come first. */
 struct socket_keys {
-    char path[PROPERTY_ITEM], host[PROPERTY_ITEM], port[PROPERTY_ITEM];
+    char path[PROPERTY_ITEM], host[PROPERTY_ITEM], port[PROPERTY_ITEM], fd[PROPERTY_ITEM];
     const char *server, *wait; /* as address_parse takes them */
 };
+
+/* Keys that change nothing here, with the values they may have. */
+static bool is_harmless(const char *key, const char *value)
+{
+    static const struct {
+        const char *key, *value;
+    } same[] = {{"nodelay", "on"}, {"nodelay", "off"}, {"reconnect", "0"},
+                {"telnet", "off"}, {"tn3270", "off"},  {"websocket", "off"},
+                {"mux", "off"},    {"delay", "off"},   {"delay", "on"}};
+    for (size_t i = 0; i < COUNT(same); i++)
+        if (!strcmp(key, same[i].key) && properties_same_value(value, same[i].value))
+            return true;
+    return false;
+}
 
 static bool set_socket_key(struct run_options *o, struct socket_keys *keys, const char *name,
                            const struct property_item *item, struct error *err)
@@ -61,6 +75,7 @@ static bool set_socket_key(struct run_options *o, struct socket_keys *keys, cons
     char *text = !strcmp(key, "path")   ? keys->path
                  : !strcmp(key, "host") ? keys->host
                  : !strcmp(key, "port") ? keys->port
+                 : !strcmp(key, "fd")   ? keys->fd
                                         : NULL;
     if (!strcmp(key, "id") && item->key)
         return set_id(o, name, value, err);
@@ -75,19 +90,21 @@ static bool set_socket_key(struct run_options *o, struct socket_keys *keys, cons
         keys->wait = ",wait=off";
         return true;
     }
+    if (is_harmless(key, value))
+        return true;
     bool is_server = !strcmp(key, "server");
-    if (!is_server && strcmp(key, "wait") != 0 && strcmp(key, "nodelay") != 0)
+    if (!is_server && strcmp(key, "wait") != 0)
         return error_set(err, ERROR_USAGE,
-                         "-%s socket: there is no `%.40s`: there are id, path, host, port, server, "
-                         "wait, nodelay",
-                         name, key);
+                         "-%s socket: `%.40s=%.40s` is not possible: there are id, path, host, "
+                         "port, fd, server, wait, nodelay",
+                         name, key, value);
     if (!on && !properties_same_value(value, "off"))
         return error_set(err, ERROR_USAGE,
                          "-%s socket: `%s=%.40s` is not possible: write %s=on|off", name, key,
                          value, key);
     if (is_server)
         keys->server = on ? ",server=on" : "";
-    else if (*key == 'w')
+    else
         keys->wait = on ? ",wait=on" : ",wait=off";
     return true;
 }
@@ -96,12 +113,14 @@ static bool set_socket_where(struct chardev_option *c, const char *name,
                              const struct socket_keys *keys, struct error *err)
 {
     struct address address;
-    if (!*keys->path == !*keys->port)
-        return error_set(err, ERROR_USAGE, "-%s socket: write path=PATH, or host=HOST,port=PORT",
-                         name);
+    if (!!*keys->path + !!*keys->port + !!*keys->fd != 1)
+        return error_set(err, ERROR_USAGE,
+                         "-%s socket: write path=PATH, or host=HOST,port=PORT, or fd=N", name);
     const char *bracket = strchr(keys->host, ':') && *keys->host != '[' ? "[]" : "";
     int size =
-        *keys->path
+        *keys->fd
+            ? snprintf(c->where, OPTIONS_WHERE, "fd:%s%s%s", keys->fd, keys->server, keys->wait)
+        : *keys->path
             ? snprintf(c->where, OPTIONS_WHERE, "unix:%s%s%s", keys->path, keys->server, keys->wait)
             : snprintf(c->where, OPTIONS_WHERE, "tcp:%.1s%s%s:%s%s%s", bracket, keys->host,
                        *bracket ? bracket + 1 : "", keys->port, keys->server, keys->wait);
@@ -175,9 +194,8 @@ bool options_set_chardev(struct run_options *o, const char *name, const char *va
 
 /* ---- together ---- */
 
-/* Where the chardev leads; NULL on error. */
-static const char *take(struct device_options *all, const char *who, const char *id,
-                        struct error *err)
+const char *options_take_chardev(struct device_options *all, const char *who, const char *id,
+                                 struct error *err)
 {
     struct chardev_option *c = NULL;
     for (unsigned i = 0; i < all->chardevs && !c; i++)
@@ -213,7 +231,8 @@ static bool settle_consoles(struct run_options *o, const struct device_option *d
                          d->driver);
     for (unsigned i = 0; i < d->consoles; i++) {
         const char *id = d->console[i].chardev;
-        const char *where = id ? take(o->collected, "device virtconsole", id, err) : "null";
+        const char *where =
+            id ? options_take_chardev(o->collected, "device virtconsole", id, err) : "null";
         if (!where)
             return false;
         add_line(o, CHANNEL_CONSOLE0 + i, where);
@@ -245,10 +264,10 @@ bool options_settle_lines(struct run_options *o, struct error *err)
 {
     static const char prefix[] = "chardev:";
     struct device_options *all = o->collected;
-    bool stdio_taken = !strncmp(o->gdb, "stdio", 5);
+    bool stdio_taken = !strncmp(o->gdb, "stdio", 5) || all->no_defaults;
     add_line(o, CHANNEL_SERIAL0, NULL);
     if (!strncmp(o->serial, prefix, sizeof prefix - 1)) {
-        const char *where = take(all, "serial", o->serial + sizeof prefix - 1, err);
+        const char *where = options_take_chardev(all, "serial", o->serial + sizeof prefix - 1, err);
         if (!where)
             return false;
         strcpy(o->serial, where);
@@ -258,8 +277,13 @@ bool options_settle_lines(struct run_options *o, struct error *err)
             return false;
     for (unsigned i = 1; i < o->lines; i++)
         stdio_taken |= is_stdio(o->line[i].where);
+    /* QEMU's port is in a window, which is nowhere without a display. */
+    if (all->qemu && !all->nographic && all->no_display)
+        stdio_taken = true;
     if (!*o->serial)
-        strcpy(o->serial, stdio_taken ? "null" : "stdio");
+        strcpy(o->serial, stdio_taken                   ? "null"
+                          : all->qemu && all->nographic ? "mon:stdio"
+                                                        : "stdio");
     o->line[0].where = options_keep(o, o->serial);
     return check_stdio(o, err);
 }

@@ -353,8 +353,8 @@ bool options_settle_devices(struct run_options *o, struct error *err)
     const struct device_options *all = o->collected;
     const struct device_option *in[RISCV_VIRT_SLOTS] = {NULL};
     if (!options_settle_drives(o, err) || !options_settle_networks(o, err) ||
-        !options_settle_lines(o, err) || !options_settle_rtc(o, err) || !settle_objects(all, err) ||
-        !assign_slots(all, in, err))
+        !options_settle_lines(o, err) || !options_settle_control(o, err) ||
+        !options_settle_rtc(o, err) || !settle_objects(all, err) || !assign_slots(all, in, err))
         return false;
     for (unsigned i = 0; i < RISCV_VIRT_SLOTS; i++)
         if (in[i])

@@ -1,4 +1,5 @@
 /* -drive and -pflash. */
+#include "base/log.h"
 #include "cli/options_set.h"
 
 #include <stdlib.h>
@@ -146,7 +147,9 @@ bool options_set_drive(struct run_options *o, const char *name, const char *valu
     if (!d->file)
         return error_set(err, ERROR_USAGE, "-%s %.80s: an image is missing: add file=FILE", name,
                          value);
-    if (!check_format(name, d, err) || !check_unit(o->collected, name, d, err))
+    if (!check_unit(o->collected, name, d, err))
+        return false;
+    if (d->interface != DRIVE_NONE && !check_format(name, d, err))
         return false;
     if (d->interface != DRIVE_VIRTIO)
         return d->interface == DRIVE_NONE || !d->serial ||
@@ -216,6 +219,8 @@ static bool settle_device(struct device_options *all, struct device_option *devi
         return error_set(err, ERROR_USAGE, "drive `%.200s` is in two devices: %s", drive_name(d),
                          d->interface == DRIVE_VIRTIO ? "if=virtio already makes one, write if=none"
                                                       : "give each a -drive of its own");
+    if (!check_format("drive", d, err))
+        return false;
     d->used = true;
     if (!device->serial)
         device->serial = d->serial;
@@ -251,19 +256,27 @@ static bool settle_flashes(struct run_options *o, struct error *err)
     return true;
 }
 
+/* Nothing opens such a drive. Without a name, or with a format that has room for QEMU's snapshots,
+ * it is there for them; else a device may have been forgotten. */
+static void warn_unattached(const struct device_options *all)
+{
+    for (unsigned i = 0; i < all->drives; i++) {
+        const struct drive_option *d = &all->drive[i];
+        if (d->interface == DRIVE_NONE && !d->used && d->id && d->format &&
+            !strcmp(d->format, "raw"))
+            log_line(LOG_WARN,
+                     "drive `%.60s` has no device and is not opened: add -device "
+                     "virtio-blk-device,drive=%.60s or write if=virtio",
+                     d->id, d->id);
+    }
+}
+
 bool options_settle_drives(struct run_options *o, struct error *err)
 {
     struct device_options *all = o->collected;
     for (unsigned i = 0; i < all->devices; i++)
         if (all->device[i].type == VIRTIO_ID_BLOCK && !settle_device(all, &all->device[i], err))
             return false;
-    for (unsigned i = 0; i < all->drives; i++) {
-        const struct drive_option *d = &all->drive[i];
-        if (d->interface == DRIVE_NONE && !d->used)
-            return error_set(err, ERROR_USAGE,
-                             "drive `%.200s` has no device: add -device virtio-blk-device,drive=%s "
-                             "or write if=virtio",
-                             drive_name(d), d->id ? d->id : "ID");
-    }
+    warn_unattached(all);
     return settle_flashes(o, err);
 }

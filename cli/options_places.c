@@ -31,7 +31,12 @@ static bool set_address(char to[OPTIONS_WHERE], const char *name, const char *va
 
 bool options_set_gdb(struct run_options *o, const char *name, const char *value, struct error *err)
 {
-    return set_address(o->gdb, name, value, err);
+    struct address address;
+    if (!set_address(o->gdb, name, value, err))
+        return false;
+    return !address_parse(&address, o->gdb, err) || !address.inherited || address.server ||
+           error_set(err, ERROR_USAGE, "-%s %s: the socket is connected: give one that listens",
+                     name, value);
 }
 
 bool options_set_gdb_short(struct run_options *o, const char *name, const char *value,
@@ -69,7 +74,7 @@ bool options_set_serial(struct run_options *o, const char *name, const char *val
 bool options_set_display(struct run_options *o, const char *name, const char *value,
                          struct error *err)
 {
-    (void)o;
+    o->collected->no_display = true;
     if (!strcmp(value, "none"))
         return true;
     return error_set(err, ERROR_USAGE, "-%s: `%s` is not possible: there is only `none`", name,
@@ -79,6 +84,7 @@ bool options_set_display(struct run_options *o, const char *name, const char *va
 bool options_set_nographic(struct run_options *o, const char *name, const char *value,
                            struct error *err)
 {
-    (void)o, (void)name, (void)value, (void)err;
+    (void)name, (void)value, (void)err;
+    o->collected->nographic = true;
     return true;
 }

@@ -97,7 +97,8 @@ const char *options_command_line(struct run_options *o, int argc, char *const *a
 
 bool options_settle_recording(struct run_options *o, struct error *err)
 {
-    if (o->output)
+    /* Who spells it as QEMU does has a guest that goes on as in QEMU. */
+    if (o->output && !o->output_replaces)
         crash_triggers_default(&o->crash);
     return !o->keep_bytes || o->output ||
            error_set(err, ERROR_USAGE,

@@ -15,6 +15,15 @@ enum {
     OPTIONS_CONSOLES = 2
 };
 
+/* A row of the command line's table. */
+struct option {
+    const char *name;     /* without dashes; NULL: a heading */
+    const char *alias;    /* another spelling, NULL: none */
+    const char *argument; /* as help shows it, NULL: takes none */
+    const char *help;     /* lines; NULL: not listed */
+    option_set_fn *set;
+};
+
 enum { OPTIONS_NONE = -1 }; /* an index, unit or slot that is not given */
 
 enum drive_interface { DRIVE_VIRTIO, DRIVE_NONE, DRIVE_PFLASH };
@@ -41,6 +50,16 @@ struct chardev_option {
     char where[OPTIONS_WHERE]; /* as server/serial.h takes it */
     bool used;
 };
+
+/* A monitor: QMP, or a prompt. */
+struct monitor_option {
+    const char *option;  /* that it was given with */
+    const char *where;   /* NULL: `chardev` */
+    const char *chardev; /* its name */
+    bool prompt, pretty;
+};
+
+enum rr_mode { RR_NONE, RR_RECORD, RR_REPLAY };
 
 struct console_option {
     const char *id;
@@ -75,8 +94,13 @@ struct device_options {
     unsigned devices;
     int net_device, net_netdev; /* of -net nic, -net user */
     bool net_nic, net_user;     /* they were given */
-    const char *rtc_clock;      /* NULL: not given */
-    const char *rtc_base;       /* NULL: not given */
+    struct monitor_option monitor[OPTIONS_CONTROLS];
+    unsigned monitors;
+    enum rr_mode rr;
+    const char *rr_file;
+    bool qemu, nographic, no_defaults, no_display;
+    const char *rtc_clock; /* NULL: not given */
+    const char *rtc_base;  /* NULL: not given */
 };
 
 /* Copies of what stood in a list live as long as the options. */
@@ -94,13 +118,25 @@ const char *options_type(struct run_options *o, const char *name, const char *ke
                          const char **list, struct error *err);
 
 option_set_fn options_set_gdb, options_set_gdb_short, options_set_serial;
-option_set_fn options_set_display, options_set_nographic;
+option_set_fn options_set_display, options_set_nographic, options_set_monitor;
+option_set_fn options_accept; /* without effect */
+option_set_fn options_set_qmp, options_set_mon, options_set_icount;
 option_set_fn options_set_drive, options_set_pflash, options_refuse_drive;
 option_set_fn options_set_device, options_set_object, options_set_global;
 option_set_fn options_set_netdev, options_set_net, options_set_nic;
 option_set_fn options_set_chardev;
 option_set_fn options_set_rtc, options_set_fw_cfg;
 option_set_fn options_set_output, options_set_keep, options_set_symbols, options_set_crash_on;
+
+/* An option that only QEMU's command line has: accepted, or refused with the way out. NULL: QEMU
+ * does not know it either. */
+const struct option *options_find_qemu(const char *name);
+/* Where the chardev leads, which then has this user; NULL on error. */
+const char *options_take_chardev(struct device_options *all, const char *who, const char *id,
+                                 struct error *err);
+/* `help` or `?`: then `text` is what the program is to print. */
+bool options_asks(struct run_options *o, const char *value, const char *text);
+extern const char options_version[];
 
 /* `backstep run` and its words as a shell takes them; kept. */
 const char *options_command_line(struct run_options *o, int argc, char *const *argv);
@@ -117,6 +153,9 @@ bool options_settle_drives(struct run_options *o, struct error *err);
 bool options_settle_networks(struct run_options *o, struct error *err);
 /* The serial port and the consoles to their lines. */
 bool options_settle_lines(struct run_options *o, struct error *err);
+/* The monitors to their places. */
+bool options_settle_control(struct run_options *o, struct error *err);
+bool options_settle_icount(struct run_options *o, struct error *err);
 bool options_settle_recording(struct run_options *o, struct error *err);
 bool options_settle_rtc(struct run_options *o, struct error *err);
 /* All of these, and the slots. */

@@ -4,5 +4,7 @@
 
 /* argv[0] is "run"; returns the program's exit status. */
 int run_main(int argc, char **argv);
+/* The same for a program that has the name of QEMU's: argv[0] is that. */
+int run_main_qemu(int argc, char **argv);
 
 #endif

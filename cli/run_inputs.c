@@ -87,7 +87,7 @@ static bool check_output(const struct run_options *o, struct error *err)
     snprintf(incomplete, sizeof incomplete, "%s.incomplete", o->output);
     const char *const path[] = {o->output, incomplete};
     for (unsigned i = 0; i < 2; i++)
-        if (!lstat(path[i], &st))
+        if (!lstat(path[i], &st) && !(o->output_replaces && S_ISREG(st.st_mode)))
             return error_set(err, ERROR_BUSY,
                              "-o %s: %s is already there: choose another name or remove it",
                              o->output,

@@ -12,7 +12,7 @@ function(backstep_fuzz_targets)
   set(flags -std=gnu11 -g -O1 -fno-strict-aliasing -fno-omit-frame-pointer
             -fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link,${sanitizers} -D_GNU_SOURCE
             -DBACKSTEP_VERSION="${PROJECT_VERSION}" -I${CMAKE_SOURCE_DIR}
-            ${XXHASH_CFLAGS} ${ZLIB_CFLAGS} ${LIBELF_CFLAGS} ${JANSSON_CFLAGS} -I${FDT_INCLUDE})
+            ${XXHASH_CFLAGS} ${UV_CFLAGS} ${ZLIB_CFLAGS} ${LIBELF_CFLAGS} ${JANSSON_CFLAGS} -I${FDT_INCLUDE})
 
   # Adds the object of a source to the list `objects`.
   macro(compile source)
@@ -27,7 +27,7 @@ function(backstep_fuzz_targets)
   endmacro()
 
   # Above first: the order in which they are linked.
-  set(folders cli timeline devices replay checkpoints machine rsp base)
+  set(folders cli server timeline devices replay checkpoints machine rsp base)
   set(below_timeline replay checkpoints machine)
   if(BACKSTEP_CLANG)
     foreach(folder IN LISTS folders)
@@ -35,6 +35,9 @@ function(backstep_fuzz_targets)
       if(folder STREQUAL "cli")
         # What reads anybody's files, without the libraries that the rest of the folder needs.
         list(FILTER sources INCLUDE REGEX "/(vmstate_(check|model|renames)|recording_config|recording_config_write)\\.c$")
+      elseif(folder STREQUAL "server")
+        # What takes bytes apart, and a gdb session with what it stands on.
+        list(FILTER sources INCLUDE REGEX "/(qmp_(reader|request)|gdb_[a-z]+|conn|movement|interpreter|register_table|stop_text)\\.c$")
       endif()
       set(objects "")
       foreach(source IN LISTS sources)
@@ -72,7 +75,9 @@ function(backstep_fuzz_targets)
       add_custom_command(OUTPUT ${dir}/${name} DEPENDS ${objects} ${archives} VERBATIM
                          COMMAND ${BACKSTEP_CLANG} -fsanitize=fuzzer,${sanitizers} ${objects}
                                  ${archives} ${XXHASH_LINK_LIBRARIES} ${ZLIB_LINK_LIBRARIES}
-                                 ${LIBELF_LINK_LIBRARIES} ${JANSSON_LINK_LIBRARIES} -lm -pthread
+                                 ${LIBELF_LINK_LIBRARIES} ${JANSSON_LINK_LIBRARIES} ${FDT_LIBRARY}
+                                 ${UV_LINK_LIBRARIES}
+                                 -lm -pthread
                                  -o ${dir}/${name})
       list(APPEND programs ${dir}/${name})
     endif()

@@ -1,6 +1,6 @@
 #include "machine/points.h"
 
-bool points_execute(const struct points *p, uint64_t pc)
+bool points_search(const struct points *p, uint64_t pc)
 {
     size_t low = 0, high = p->execute_count;
     while (low < high) {

@@ -79,8 +79,15 @@ static inline bool points_any(const struct points *p)
     return p->execute_count || p->watch_count || p->physical_count || p->traps;
 }
 
-/* Is there a breakpoint at pc? Cost: logarithmic. */
-bool points_execute(const struct points *p, uint64_t pc);
+/* points_execute behind its first look. */
+bool points_search(const struct points *p, uint64_t pc);
+/* Is there a breakpoint at pc? Cost: logarithmic; none where pc lies outside of all of them, which
+ * is so of most who ask: their code is at the same place in another page. */
+static inline bool points_execute(const struct points *p, uint64_t pc)
+{
+    size_t count = p->execute_count;
+    return count && pc >= p->execute[0] && pc <= p->execute[count - 1] && points_search(p, pc);
+}
 /* Does a watched range with one of `kinds` touch address..address+size? */
 bool points_watch(const struct points *p, uint64_t address, uint64_t size, unsigned kinds);
 /* Does a watched range of physical memory touch address..address+size? */

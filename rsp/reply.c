@@ -76,6 +76,7 @@ static void append_reason(struct buffer *out, const struct rsp_stop *stop)
 {
     switch (stop->reason) {
     case RSP_REASON_NONE:
+    case RSP_REASON_STEP:
         break;
     case RSP_REASON_SWBREAK:
         if (stop->features & RSP_SWBREAK)
@@ -103,6 +104,44 @@ static void append_reason(struct buffer *out, const struct rsp_stop *stop)
     }
 }
 
+static const char *lldb_reason(enum rsp_stop_reason reason)
+{
+    switch (reason) {
+    case RSP_REASON_NONE:
+        break;
+    case RSP_REASON_STEP:
+        return "trace";
+    case RSP_REASON_SWBREAK:
+    case RSP_REASON_HWBREAK:
+        return "breakpoint";
+    case RSP_REASON_WATCH:
+    case RSP_REASON_RWATCH:
+    case RSP_REASON_AWATCH:
+        return "watchpoint";
+    case RSP_REASON_HISTORY_BEGIN:
+    case RSP_REASON_HISTORY_END:
+        return "history boundary";
+    }
+    return NULL;
+}
+
+/* An LLDB that does not know of history shows the description in place of a signal's name. */
+static void append_lldb_reason(struct buffer *out, enum rsp_stop_reason reason)
+{
+    const char *word = lldb_reason(reason), *description = NULL;
+    if (word)
+        buffer_printf(out, "reason:%s;", word);
+    if (reason == RSP_REASON_HISTORY_BEGIN)
+        description = "beginning of history";
+    else if (reason == RSP_REASON_HISTORY_END)
+        description = "end of history";
+    if (!description)
+        return;
+    buffer_append_string(out, "description:");
+    hex_append(out, description, strlen(description));
+    buffer_append_byte(out, ';');
+}
+
 static void append_expedited(struct buffer *out, const struct rsp_expedited *reg)
 {
     check(reg->size <= sizeof reg->value, "register %" PRIu32 " of %u bytes", reg->number,
@@ -122,6 +161,8 @@ void rsp_reply_stop(struct buffer *out, const struct rsp_stop *stop)
     append_reason(out, stop);
     if (stop->has_icount)
         buffer_printf(out, "icount:%" PRIx64 ";", stop->icount);
+    if (stop->has_reason)
+        append_lldb_reason(out, stop->reason);
     for (size_t i = 0; i < stop->expedited_count; i++)
         append_expedited(out, &stop->expedited[i]);
 }
@@ -143,6 +184,35 @@ void rsp_reply_exited(struct buffer *out, uint8_t status, int32_t process, bool 
 void rsp_reply_killed(struct buffer *out, uint8_t signal, int32_t process, bool multiprocess)
 {
     append_end(out, 'X', signal, process, multiprocess);
+}
+
+void rsp_reply_found(struct buffer *out, bool found, uint64_t address)
+{
+    if (found)
+        buffer_printf(out, "1,%" PRIx64, address);
+    else
+        buffer_append_byte(out, '0');
+}
+
+void rsp_reply_crc(struct buffer *out, uint32_t crc)
+{
+    buffer_printf(out, "C%" PRIx32, crc);
+}
+
+/* Half a byte at a time: the remainders of the 16 values of the highest four bits. */
+uint32_t rsp_crc(uint32_t crc, const void *bytes, size_t size)
+{
+    static const uint32_t remainder[16] = {
+        0x00000000, 0x04c11db7, 0x09823b6e, 0x0d4326d9, 0x130476dc, 0x17c56b6b,
+        0x1a864db2, 0x1e475005, 0x2608edb8, 0x22c9f00f, 0x2f8ad6d6, 0x2b4bcb61,
+        0x350c9b64, 0x31cd86d3, 0x3c8ea00a, 0x384fbdbd,
+    };
+    const uint8_t *at = bytes;
+    for (; size; size--, at++) {
+        crc = crc << 4 ^ remainder[crc >> 28 ^ *at >> 4];
+        crc = crc << 4 ^ remainder[crc >> 28 ^ (*at & 15)];
+    }
+    return crc;
 }
 
 void rsp_reply_threads(struct buffer *out, const struct rsp_thread_id *threads, size_t count,

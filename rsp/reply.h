@@ -37,7 +37,8 @@ struct rsp_expedited {
 };
 
 enum rsp_stop_reason {
-    RSP_REASON_NONE, /* a step's end, an interrupt: the signal says it all */
+    RSP_REASON_NONE, /* an interrupt: the signal says it all */
+    RSP_REASON_STEP, /* a step's end; gdb knows it by the signal */
     RSP_REASON_SWBREAK,
     RSP_REASON_HWBREAK,
     RSP_REASON_WATCH, /* of a write; this and the next two: `address` lies in the watched range */
@@ -59,6 +60,9 @@ struct rsp_stop {
     /* Both sides' features. Without RSP_SWBREAK or RSP_HWBREAK that reason is left out, because gdb
      * drops a connection that sends it unasked; RSP_MULTIPROCESS decides how the id is written. */
     uint32_t features;
+    /* Send `reason:` and `description:` too, in LLDB's words: for it an end of history is a signal
+     * otherwise. gdb skips both keys. */
+    bool has_reason;
     bool has_icount; /* send `icount:` with the position, a key of our own that gdb skips */
     uint64_t icount;
     const struct rsp_expedited *expedited;
@@ -69,6 +73,16 @@ void rsp_reply_stop(struct buffer *out, const struct rsp_stop *stop);
 /* W, X: the process ended with this status, or by this signal. */
 void rsp_reply_exited(struct buffer *out, uint8_t status, int32_t process, bool multiprocess);
 void rsp_reply_killed(struct buffer *out, uint8_t signal, int32_t process, bool multiprocess);
+
+/* To qSearch:memory: `1` and the address, or `0`. */
+void rsp_reply_found(struct buffer *out, bool found, uint64_t address);
+/* To qCRC. */
+void rsp_reply_crc(struct buffer *out, uint32_t crc);
+/* The CRC-32 that gdb's compare-sections expects, of these bytes behind others whose CRC is `crc`;
+ * begin with RSP_CRC_BEGIN. Polynomial 0x04c11db7, highest bit first, nothing inverted at the end.
+ * Cost: two table look-ups a byte. */
+#define RSP_CRC_BEGIN UINT32_MAX
+uint32_t rsp_crc(uint32_t crc, const void *bytes, size_t size);
 
 /* To qfThreadInfo: all ids in one packet, `l` if there are none. qsThreadInfo then gets `l`:
  * rsp_reply_threads with count 0. */

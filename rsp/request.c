@@ -141,6 +141,9 @@ static const struct row words[] = {
     {"qSearch", RSP_SEARCH_MEMORY, rsp_parse_search},
     {"qCRC", RSP_CRC, rsp_parse_crc},
     {"QStartNoAckMode", RSP_START_NO_ACK_MODE, parse_nothing},
+    {"qqemu.Supported", RSP_QEMU_SUPPORTED, parse_nothing},
+    {"qqemu.PhyMemMode", RSP_PHYSICAL_QUERY, parse_nothing},
+    {"Qqemu.PhyMemMode", RSP_PHYSICAL_SET, rsp_parse_switch},
 };
 
 static size_t word_size(const uint8_t *payload, size_t size)

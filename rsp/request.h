@@ -63,7 +63,10 @@ enum rsp_request_kind {
     RSP_TRANSFER_READ,      /* qXfer:OBJECT:read: transfer */
     RSP_SEARCH_MEMORY,      /* qSearch:memory: memory, data is the pattern */
     RSP_CRC,                /* qCRC: memory */
-    RSP_START_NO_ACK_MODE   /* QStartNoAckMode */
+    RSP_START_NO_ACK_MODE,  /* QStartNoAckMode */
+    RSP_QEMU_SUPPORTED,     /* qqemu.Supported */
+    RSP_PHYSICAL_QUERY,     /* qqemu.PhyMemMode */
+    RSP_PHYSICAL_SET        /* Qqemu.PhyMemMode: on */
 };
 
 /* What a client says it knows in qSupported. */
@@ -80,7 +83,8 @@ enum rsp_feature {
     RSP_FORK_EVENTS = 1 << 9,
     RSP_VFORK_EVENTS = 1 << 10,
     RSP_EXEC_EVENTS = 1 << 11,
-    RSP_MEMORY_TAGGING = 1 << 12
+    RSP_MEMORY_TAGGING = 1 << 12,
+    RSP_BARE = 1 << 13 /* it says nothing, not even that: `qSupported` alone */
 };
 
 enum rsp_action_kind {
@@ -164,6 +168,7 @@ struct rsp_request {
         uint64_t process;
         uint32_t features; /* enum rsp_feature, ORed */
         struct rsp_slice command;
+        bool on;
     };
 };
 

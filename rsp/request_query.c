@@ -33,8 +33,10 @@ static uint32_t feature_of(struct rsp_slice name)
 
 bool rsp_parse_supported(struct scan *scan, struct rsp_request *out)
 {
-    if (scan_done(scan))
+    if (scan_done(scan)) {
+        out->features = RSP_BARE;
         return true;
+    }
     if (!scan_byte(scan, ':'))
         return false;
     do {
@@ -104,6 +106,16 @@ bool rsp_parse_symbol(struct scan *scan, struct rsp_request *out)
     if (!scan_byte(scan, ':'))
         return false;
     scan_rest(scan);
+    return true;
+}
+
+/* `:0` or `:1`. */
+bool rsp_parse_switch(struct scan *scan, struct rsp_request *out)
+{
+    uint64_t value;
+    if (!scan_byte(scan, ':') || !scan_hex_max(scan, 1, &value))
+        return false;
+    out->on = value;
     return true;
 }
 

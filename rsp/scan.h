@@ -43,6 +43,7 @@ rsp_parser rsp_parse_vcont, rsp_parse_vrun;
 rsp_parser rsp_parse_point;
 /* request_query.c */
 rsp_parser rsp_parse_supported, rsp_parse_monitor, rsp_parse_transfer, rsp_parse_search;
-rsp_parser rsp_parse_crc, rsp_parse_symbol, rsp_parse_attached, rsp_parse_extra_info;
+rsp_parser rsp_parse_crc, rsp_parse_symbol, rsp_parse_attached, rsp_parse_extra_info,
+    rsp_parse_switch;
 
 #endif

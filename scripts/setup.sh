@@ -55,6 +55,16 @@ qemu_package()
     fi
 }
 
+# The LLDB that the tests are written for, or what the release has.
+lldb_package()
+{
+    if apt-cache show lldb-19 >/dev/null 2>&1; then
+        echo lldb-19
+    else
+        echo lldb
+    fi
+}
+
 # Where the release has capstone 5 its package is as good as any; Debian 12's is too old to help.
 capstone_package()
 {
@@ -71,24 +81,29 @@ install_packages()
     command -v dpkg-query >/dev/null || return 0
     wanted="$build_packages $run_packages $(capstone_package)"
     want_qemu=no
+    want_lldb=no
     if [ "$1" = test ]; then
         wanted="$wanted $test_packages"
         command -v qemu-system-riscv64 >/dev/null || want_qemu=yes
+        command -v lldb-19 >/dev/null || command -v lldb >/dev/null || want_lldb=yes
     fi
     missing=$(missing_packages $wanted)
-    [ -n "$missing" ] || [ $want_qemu = yes ] || return 0
+    [ -n "$missing" ] || [ $want_qemu = yes ] || [ $want_lldb = yes ] || return 0
 
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
         [ $want_qemu = no ] || missing="$missing $(qemu_package)"
+        [ $want_lldb = no ] || missing="$missing $(lldb_package)"
         die "these packages are missing and there is no sudo to install them with:" $missing
     fi
-    say "installing what is missing:" $missing "$([ $want_qemu = no ] || echo qemu-system-riscv64)"
+    say "installing what is missing:" $missing "$([ $want_qemu = no ] || echo qemu-system-riscv64)" \
+        "$([ $want_lldb = no ] || echo lldb)"
     log=$(mktemp) || exit 2
     if ! as_root apt-get -q update >"$log" 2>&1 </dev/null; then
         cat "$log" >&2
         say "apt-get update failed; going on with the package lists at hand"
     fi
     [ $want_qemu = no ] || missing="$missing $(qemu_package)"
+    [ $want_lldb = no ] || missing="$missing $(lldb_package)"
     if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
         $missing >"$log" 2>&1 </dev/null; then
         cat "$log" >&2

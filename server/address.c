@@ -1,7 +1,9 @@
 #include "server/address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -28,10 +30,12 @@ static bool set_option(struct address *a, const char *text, const char *option, 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strlen(known[i].text) != size || memcmp(known[i].text, option, size) != 0)
             continue;
-        if (known[i].option == SERVER)
+        if (known[i].option == SERVER) {
             a->server = known[i].on;
-        else
+            a->client = !known[i].on;
+        } else {
             a->wait = known[i].on ? ADDRESS_WAIT_ON : ADDRESS_WAIT_OFF;
+        }
         return true;
     }
     return error_set(err, ERROR_USAGE,
@@ -103,6 +107,44 @@ static bool set_unix(struct address *a, const char *text, const char *path, size
     return true;
 }
 
+static bool get_option(int fd, int option, int *value)
+{
+    socklen_t size = sizeof *value;
+    return !getsockopt(fd, SOL_SOCKET, option, value, &size);
+}
+
+/* The socket itself says what it is. The first three descriptors are the program's own. */
+static bool set_inherited(struct address *a, const char *text, const char *digits, size_t size,
+                          struct error *err)
+{
+    int domain, type, listens;
+    unsigned long fd = 0;
+    if (!size || size > 9 || strspn(digits, "0123456789") < size ||
+        (fd = strtoul(digits, NULL, 10)) > INT_MAX || fd <= STDERR_FILENO)
+        return error_set(err, ERROR_USAGE, "%s: `%.*s` is no inherited descriptor: 3 or more", text,
+                         (int)size, digits);
+    a->inherited = true;
+    a->fd = (int)fd;
+    if (!get_option(a->fd, SO_DOMAIN, &domain) || !get_option(a->fd, SO_TYPE, &type) ||
+        !get_option(a->fd, SO_ACCEPTCONN, &listens))
+        return error_set(err, ERROR_USAGE, "%s: descriptor %lu is no socket: %s", text, fd,
+                         strerror(errno));
+    if (type != SOCK_STREAM || (domain != AF_UNIX && domain != AF_INET && domain != AF_INET6))
+        return error_set(err, ERROR_UNSUPPORTED, "%s: descriptor %lu is no stream socket", text,
+                         fd);
+    a->kind = domain == AF_UNIX ? ADDRESS_UNIX : ADDRESS_TCP;
+    a->server = listens;
+    return true;
+}
+
+static bool check_inherited(const struct address *a, const char *text, bool listens,
+                            struct error *err)
+{
+    return !a->inherited || a->server == listens ||
+           error_set(err, ERROR_USAGE, "%s: the socket is %s: write server=%s", text,
+                     listens ? "listening" : "connected", listens ? "on" : "off");
+}
+
 bool address_parse(struct address *a, const char *text, struct error *err)
 {
     *a = (struct address){.kind = ADDRESS_STDIO};
@@ -112,17 +154,22 @@ bool address_parse(struct address *a, const char *text, struct error *err)
         good = set_tcp(a, text, text + 4, size - 4, err);
     else if (!strncmp(text, "unix:", 5))
         good = set_unix(a, text, text + 5, size - 5, err);
+    else if (!strncmp(text, "fd:", 3))
+        good = set_inherited(a, text, text + 3, size - 3, err);
     else if (size == 5 && !strncmp(text, "stdio", 5))
         good = true;
     else
         return error_set(err, ERROR_USAGE, "%s: an address is tcp:HOST:PORT, unix:PATH or stdio",
                          text);
-    return good && set_options(a, text, text + size, err);
+    bool listens = a->server;
+    return good && set_options(a, text, text + size, err) && check_inherited(a, text, listens, err);
 }
 
 void address_format(const struct address *a, char text[ADDRESS_TEXT])
 {
-    if (a->kind == ADDRESS_STDIO)
+    if (a->inherited)
+        snprintf(text, ADDRESS_TEXT, "fd:%d", a->fd);
+    else if (a->kind == ADDRESS_STDIO)
         snprintf(text, ADDRESS_TEXT, "stdio");
     else if (a->kind == ADDRESS_UNIX)
         snprintf(text, ADDRESS_TEXT, "%s", a->path);
@@ -251,8 +298,19 @@ static uint16_t bound_port(int fd)
     return ntohs(name.any.sa_family == AF_INET6 ? name.in6.sin6_port : name.in.sin_port);
 }
 
+/* Not for programs that this one starts. */
+static int take_inherited(const struct address *a, struct error *err)
+{
+    if (!fcntl(a->fd, F_SETFD, FD_CLOEXEC))
+        return a->fd;
+    error_set(err, ERROR_IO, "fd:%d: %s", a->fd, strerror(errno));
+    return -1;
+}
+
 int address_listen(struct address *a, struct error *err)
 {
+    if (a->inherited)
+        return take_inherited(a, err);
     if (a->kind == ADDRESS_UNIX)
         return listen_unix(a, err);
     int fd = open_tcp(a, use_listen, "listen", err);
@@ -263,6 +321,36 @@ int address_listen(struct address *a, struct error *err)
 
 int address_connect(const struct address *a, struct error *err)
 {
+    if (a->inherited)
+        return take_inherited(a, err);
     return a->kind == ADDRESS_UNIX ? connect_unix(a, err)
                                    : open_tcp(a, use_connect, "connect", err);
+}
+
+/* ---- who can reach it ---- */
+
+static bool is_loopback(const struct sockaddr *name)
+{
+    union {
+        const struct sockaddr *any;
+        const struct sockaddr_in *in;
+        const struct sockaddr_in6 *in6;
+    } is = {.any = name};
+    if (name->sa_family == AF_INET)
+        return ntohl(is.in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return name->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&is.in6->sin6_addr);
+}
+
+bool address_is_local(const struct address *a)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all;
+    if (a->kind != ADDRESS_TCP || a->inherited)
+        return true;
+    if (getaddrinfo(a->host, NULL, &hints, &all))
+        return false;
+    bool local = true;
+    for (const struct addrinfo *info = all; info; info = info->ai_next)
+        local = local && is_loopback(info->ai_addr);
+    freeaddrinfo(all);
+    return local;
 }

@@ -1,7 +1,6 @@
 #include "server/console.h"
 
 #include "base/check.h"
-#include "server/stop_text.h"
 
 #include <stdlib.h>
 
@@ -94,34 +93,29 @@ static bool is_live(const struct console *c)
 static void stopped(void *ctx, const struct stop *stop)
 {
     struct console *c = ctx;
+    const struct mover mover = {stopped, c, "a command of the console is running"};
     struct buffer text = {0};
-    stop_append_text(stop, &text);
-    if (!is_live(c))
+    bool over = interpreter_finish(&c->options.interpreter, stop, &text);
+    if (over && !is_live(c))
         buffer_append_string(&text,
                              "(in the past the guest stands still; `goto end` lets it run on)\n");
     append_text(c, &text);
     buffer_fini(&text);
+    if (!over) {
+        movement_goes_on(c->options.movement, &mover);
+        write_out(c);
+        return;
+    }
     edit_next(c);
     c->options.ready(c->options.ctx);
-}
-
-static bool may_move(const struct console *c, const char *line)
-{
-    const struct interpreter *interpreter = &c->options.interpreter;
-    return !interpreter->moves || interpreter->moves(interpreter->ctx, line);
 }
 
 /* Movement is free. */
 static void run(struct console *c)
 {
     const struct interpreter *interpreter = &c->options.interpreter;
-    const struct mover mover = {stopped, c};
+    const struct mover mover = {stopped, c, "a command of the console is running"};
     const char *line = buffer_text(&c->line);
-    if (c->options.debugged(c->options.ctx) && may_move(c, line)) {
-        refuse(c,
-               "busy: gdb is connected and moves the machine: type it there, behind `monitor`\r\n");
-        return;
-    }
     struct buffer text = {0};
     interpreter->run(interpreter->ctx, line, &text);
     append_text(c, &text);
@@ -140,12 +134,14 @@ static void try_to_run(struct console *c)
 {
     if (movement_free(c->options.movement)) {
         run(c);
-    } else if (c->options.debugged(c->options.ctx)) {
-        refuse(c, "busy: gdb moves the machine; stop it there first\r\n");
-    } else {
+    } else if (movement_yield(c->options.movement)) {
         c->state = CONSOLE_WAITING;
-        movement_interrupt(c->options.movement);
         write_out(c);
+    } else {
+        struct error err = ERROR_INIT;
+        movement_busy(c->options.movement, &err);
+        buffer_append_string(&c->out, err.message);
+        refuse(c, "\r\n");
     }
 }
 

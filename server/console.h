@@ -2,7 +2,8 @@
  * back.
  *
  * A line typed is run while nothing moves: a machine that runs freely is interrupted for it and
- * runs on afterwards. A machine that a debugger moves is not interrupted: the answer is "busy". */
+ * runs on afterwards. A movement of somebody's (gdb, a control client) is not interrupted: the
+ * answer is "busy". While gdb is connected and has stopped the machine it may be moved. */
 #ifndef SERVER_CONSOLE_H
 #define SERVER_CONSOLE_H
 
@@ -14,7 +15,6 @@ struct console;
 struct console_options {
     struct movement *movement;
     struct interpreter interpreter;
-    bool (*debugged)(void *ctx); /* a debugger is connected: it alone moves the machine */
     void (*write)(void *ctx, const struct buffer *text);
     /* The command under way is over; not called for one that is over when console_key returns. */
     void (*ready)(void *ctx);

@@ -10,6 +10,7 @@
 #include "rsp/request.h"
 #include "rsp/tdesc.h"
 #include "server/gdb_session.h"
+#include "timeline/agent.h"
 
 enum gdb_outcome {
     GDB_REPLY, /* the payload stands in `reply`; empty: not supported */
@@ -27,15 +28,25 @@ enum gdb_awaits {
     GDB_AWAITS_END      /* nobody: the connection is gone */
 };
 
+/* Agent expressions of a Z packet; the bytes stand behind them. */
+struct gdb_code {
+    size_t count, bytes;
+    struct agent_code item[];
+};
+
 /* A Z packet in force. */
 struct gdb_point {
     enum rsp_point_type type;
     uint64_t address, length;
+    struct gdb_code *conditions, *commands; /* NULL: none */
 };
 
 struct gdb_points {
     struct gdb_point *item;
     size_t count, capacity;
+    size_t code_bytes; /* of all conditions and commands */
+    bool prints;       /* commands print here */
+    uint64_t unshown;  /* bytes they printed while the client did not read */
 };
 
 /* The registers as the client knows them, in the order of their numbers. */
@@ -55,11 +66,14 @@ struct gdb_session {
     struct buffer waiting; /* requests that came while the machine moved: gdb_session.c */
     struct buffer sent;    /* the last packet, for a client that asks again */
     struct buffer reply;   /* the payload being made */
+    struct buffer held;    /* packets that answer a `monitor`, until the client waits for certain */
     uv_timer_t second;     /* ticks while a movement is outstanding */
-    unsigned seconds;      /* since it began */
     enum gdb_awaits awaits;
     bool asked;              /* a request has come since the last stop reply */
     uint64_t interrupted_at; /* uv_hrtime of a Ctrl-C that came then; 0: none */
+    bool beats;              /* the client has said `-` since its `monitor`: see take_nack */
+    bool holds;              /* what is sent is put into `held` */
+    bool abandoned;          /* the `monitor` under way has no reply any more */
     bool stepping;           /* the movement that is outstanding, or was the last, is a step */
     struct stop stop;        /* the last one reported, for `?` */
     struct gdb_registers registers;
@@ -69,8 +83,12 @@ struct gdb_session {
     int32_t resume_hart; /* Hc: thread id, RSP_THREAD_ANY or RSP_THREAD_ALL */
     bool acks, acks_off_next;
     bool extended, killed;
-    bool moved;       /* a movement of the session's has stopped: `stop` is its */
-    char reason[160]; /* why it was closed; empty: the client left */
+    bool physical;         /* addresses of memory are physical ones */
+    uint64_t changes;      /* movement's, as far as the client knows of them */
+    uint64_t monitor_from; /* position at which the last `monitor` was given */
+    bool moved;            /* a movement of the session's has stopped: `stop` is its */
+    bool locking_said;     /* that harts left out of a resume run all the same */
+    char reason[160];      /* why it was closed; empty: the client left */
 };
 
 typedef enum gdb_outcome gdb_handler(struct gdb_session *s, const struct rsp_request *r,
@@ -86,11 +104,21 @@ void gdb_registers_init(struct gdb_registers *registers, const struct machine *m
 void gdb_registers_fini(struct gdb_registers *registers);
 /* gdb_memory.c */
 gdb_handler gdb_read_memory, gdb_read_memory_binary, gdb_write_memory;
+gdb_handler gdb_search_memory, gdb_crc;
+gdb_handler gdb_qemu_supported, gdb_physical_query, gdb_physical_set;
 /* gdb_points.c */
 gdb_handler gdb_insert_point, gdb_remove_point;
-/* Has the client a breakpoint of this type at the address? */
+/* Has the client a breakpoint of this type at the address, which stops? */
 bool gdb_point_set(const struct gdb_points *points, enum rsp_point_type type, uint64_t address);
-/* Take all of the session's points off the timeline. */
+/* Is it at points that the client knows nothing of? It gets a plain stop, and a line that says why.
+ */
+static inline bool gdb_stop_is_others(const struct stop *stop)
+{
+    return (stop->reason == STOP_BREAK || stop->reason == STOP_WATCH) &&
+           !(stop->owners & 1u << OWNER_GDB);
+}
+/* Take all of the session's points off the timeline: also commands that were to persist, which have
+ * nobody left to print for. */
 void gdb_points_clear(struct gdb_session *s);
 /* gdb_resume.c */
 gdb_handler gdb_resume, gdb_vcont, gdb_reverse_step, gdb_reverse_continue, gdb_run, gdb_attach;

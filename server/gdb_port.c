@@ -146,17 +146,24 @@ static void session_ended(void *ctx, const char *reason)
     port->options.ended(port->options.ctx);
 }
 
+static void session_wants(void *ctx)
+{
+    struct gdb_port *port = ctx;
+    port->options.wants(port->options.ctx);
+}
+
 static void begin_session(struct gdb_port *port, struct conn *conn)
 {
     const struct gdb_session_options options = {
         .conn = conn,
         .movement = port->options.movement,
         .interpreter = port->options.interpreter,
+        .wants = session_wants,
         .ended = session_ended,
         .ctx = port,
     };
     port->session = gdb_session_new(port->loop, &options);
-    port->options.connected(port->options.ctx);
+    port->options.wants(port->options.ctx);
     gdb_session_turn(port->session);
 }
 

@@ -9,8 +9,9 @@ struct gdb_port;
 struct gdb_port_options {
     struct movement *movement;
     struct interpreter interpreter;
-    void (*connected)(void *ctx); /* a session begins; it answers when movement is free */
-    void (*ended)(void *ctx);     /* it is over; another one can begin */
+    /* A session begins, or has a request, which it answers when movement is free. */
+    void (*wants)(void *ctx);
+    void (*ended)(void *ctx); /* it is over; another one can begin */
     void *ctx;
 };
 

@@ -3,6 +3,7 @@
 #include "server/gdb_handlers.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum gdb_outcome gdb_supported(struct gdb_session *s, const struct rsp_request *r,
@@ -11,7 +12,8 @@ enum gdb_outcome gdb_supported(struct gdb_session *s, const struct rsp_request *
     s->features = r->features;
     buffer_printf(reply,
                   "PacketSize=%x;QStartNoAckMode+;qXfer:features:read+;qXfer:threads:read+;"
-                  "ReverseStep+;ReverseContinue+;vContSupported+;binary-upload+",
+                  "ReverseStep+;ReverseContinue+;vContSupported+;binary-upload+;"
+                  "ConditionalBreakpoints+;BreakpointCommands+",
                   RSP_PACKET_SIZE);
     if (s->features & RSP_SWBREAK)
         buffer_append_string(reply, ";swbreak+");
@@ -72,10 +74,12 @@ enum gdb_outcome gdb_symbol(struct gdb_session *s, const struct rsp_request *r,
 
 /* ---- threads ---- */
 
-static bool waits(const struct gdb_session *s, unsigned hart)
+static const char *state_of(const struct gdb_session *s, unsigned hart)
 {
     const struct cpu *cpu = s->machine->cpu[hart];
-    return !cpu->ops->runnable(cpu);
+    if (s->machine->state.halt)
+        return "halted";
+    return cpu->ops->runnable(cpu) ? "running" : "waiting";
 }
 
 enum gdb_outcome gdb_threads_first(struct gdb_session *s, const struct rsp_request *r,
@@ -108,7 +112,7 @@ enum gdb_outcome gdb_thread_extra(struct gdb_session *s, const struct rsp_reques
         return GDB_REPLY;
     }
     struct buffer text = {0};
-    buffer_printf(&text, "hart %u%s", hart, waits(s, hart) ? ", waiting" : "");
+    buffer_printf(&text, "hart %u, %s", hart, state_of(s, hart));
     hex_append(reply, text.data, text.size);
     buffer_fini(&text);
     return GDB_REPLY;
@@ -159,9 +163,9 @@ static void append_thread_list(const struct gdb_session *s, struct buffer *xml)
     unsigned count = s->killed ? 0 : s->machine->config.cpus;
     buffer_append_string(xml, "<?xml version=\"1.0\"?>\n<threads>\n");
     for (unsigned hart = 0; hart < count; hart++)
-        buffer_printf(
-            xml, "  <thread id=\"%" PRIx32 "\" core=\"%u\" name=\"hart %u\">%s</thread>\n",
-            (uint32_t)gdb_thread_of(hart).thread, hart, hart, waits(s, hart) ? "waiting" : "");
+        buffer_printf(xml,
+                      "  <thread id=\"%" PRIx32 "\" core=\"%u\" name=\"hart %u\">%s</thread>\n",
+                      (uint32_t)gdb_thread_of(hart).thread, hart, hart, state_of(s, hart));
     buffer_append_string(xml, "</threads>\n");
 }
 
@@ -185,6 +189,49 @@ enum gdb_outcome gdb_transfer(struct gdb_session *s, const struct rsp_request *r
 
 /* ---- monitor ---- */
 
+enum { PHYSICAL_NONE = -1, PHYSICAL_OFF, PHYSICAL_ON, PHYSICAL_ASKED };
+
+/* `physical [on|off]` is about this connection, so it is no row of the interpreter's. */
+static int parse_physical(const char *line)
+{
+    char word[3][16] = {""};
+    int words = sscanf(line, "%15s %15s %15s", word[0], word[1], word[2]);
+    if (words < 1 || words > 2 || strcmp(word[0], "physical"))
+        return PHYSICAL_NONE;
+    if (words == 1)
+        return PHYSICAL_ASKED;
+    if (!strcmp(word[1], "on"))
+        return PHYSICAL_ON;
+    return strcmp(word[1], "off") ? PHYSICAL_NONE : PHYSICAL_OFF;
+}
+
+static bool run_physical(struct gdb_session *s, const char *line, struct buffer *out)
+{
+    int wanted = parse_physical(line);
+    if (wanted == PHYSICAL_NONE)
+        return false;
+    bool before = s->physical;
+    if (wanted != PHYSICAL_ASKED)
+        s->physical = wanted == PHYSICAL_ON;
+    buffer_printf(out, "addresses of memory are %s\n",
+                  s->physical ? "physical ones" : "translated as the hart does");
+    if (s->physical != before)
+        buffer_append_string(out, "(what gdb has read already: `maint flush dcache`)\n");
+    return true;
+}
+
+/* gdb shows what it has read before another client moved the machine: told once, in words, not to a
+ * script that reads JSON. */
+static void say_moved(struct gdb_session *s, const char *line, struct buffer *out)
+{
+    uint64_t changes = s->options.movement->changes;
+    if (s->changes == changes || !strncmp(line, "json ", 5))
+        return;
+    s->changes = changes;
+    buffer_append_string(out, "(another client has moved the machine: `maint flush register-cache` "
+                              "and `frame` show where it is)\n");
+}
+
 /* Output goes out as console packets, so that an OK can follow after a movement. */
 enum gdb_outcome gdb_monitor(struct gdb_session *s, const struct rsp_request *r,
                              struct buffer *reply)
@@ -194,7 +241,10 @@ enum gdb_outcome gdb_monitor(struct gdb_session *s, const struct rsp_request *r,
         return GDB_REPLY;
     struct buffer line = {0}, text = {0};
     buffer_append(&line, r->command.data, r->command.size);
-    interpreter->run(interpreter->ctx, buffer_text(&line), &text);
+    s->monitor_from = timeline_position(s->timeline);
+    if (!run_physical(s, buffer_text(&line), &text))
+        interpreter->run(interpreter->ctx, buffer_text(&line), &text);
+    say_moved(s, buffer_text(&line), &text);
     gdb_send_console(s, &text);
     buffer_fini(&line);
     buffer_fini(&text);

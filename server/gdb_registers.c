@@ -97,27 +97,31 @@ enum gdb_outcome gdb_read_register(struct gdb_session *s, const struct rsp_reque
 
 /* ---- writing ---- */
 
-/* What is equal already is no write: a client that restores registers leaves no event behind and
- * may do it in the past. */
-static bool write_value(struct gdb_session *s, const struct rsp_register *reg, uint64_t value,
-                        struct error *err)
+static size_t size_of_all(const struct gdb_registers *registers)
 {
-    return value_of(s, reg) == value ||
-           timeline_write_register(s->timeline, s->hart, reg->number, value, err);
+    size_t size = 0;
+    for (size_t i = 0; i < registers->count; i++)
+        size += registers->item[i].bits / 8;
+    return size;
 }
 
+/* What is equal already is no write: a client that restores registers leaves no event behind. */
 enum gdb_outcome gdb_write_registers(struct gdb_session *s, const struct rsp_request *r,
                                      struct buffer *reply)
 {
     struct rsp_slice left = r->reg.value;
     struct error err = ERROR_INIT;
+    if (left.size != size_of_all(&s->registers)) {
+        error_set(&err, ERROR_USAGE, "all registers are %zu bytes, not %zu",
+                  size_of_all(&s->registers), left.size);
+        return gdb_refuse(s, reply, &err);
+    }
     for (size_t i = 0; i < s->registers.count; i++) {
         const struct rsp_register *reg = &s->registers.item[i];
         size_t size = reg->bits / 8;
-        if (left.size < size)
-            break;
         bool moves = reg->number == s->registers.icount;
-        if (!moves && !write_value(s, reg, load_le(left.data, (unsigned)size), &err))
+        if (!moves && !timeline_write_register(s->timeline, s->hart, reg->number,
+                                               load_le(left.data, (unsigned)size), &err))
             return gdb_refuse(s, reply, &err);
         left.data += size;
         left.size -= size;
@@ -160,7 +164,7 @@ enum gdb_outcome gdb_write_register(struct gdb_session *s, const struct rsp_requ
     uint64_t value = load_le(r->reg.value.data, (unsigned)r->reg.value.size);
     if (reg->number == s->registers.icount)
         return seek(s, value, reply);
-    if (!write_value(s, reg, value, &err))
+    if (!timeline_write_register(s->timeline, s->hart, reg->number, value, &err))
         return gdb_refuse(s, reply, &err);
     rsp_reply_ok(reply);
     return GDB_REPLY;

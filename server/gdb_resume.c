@@ -3,6 +3,7 @@
 #include "base/endian.h"
 #include "server/gdb_handlers.h"
 #include "server/stop_text.h"
+#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,12 +31,14 @@ static enum rsp_stop_reason break_reason(const struct gdb_session *s, uint64_t p
  * line. Where no further step can be made, only the end of history ends that. */
 static enum rsp_stop_reason plain_reason(const struct gdb_session *s, const struct stop *stop)
 {
-    return s->stepping && stop_needs_text(stop) ? RSP_REASON_HISTORY_END : RSP_REASON_NONE;
+    if (s->stepping && stop_needs_text(stop))
+        return RSP_REASON_HISTORY_END;
+    return s->stepping && stop->reason == STOP_DONE ? RSP_REASON_STEP : RSP_REASON_NONE;
 }
 
 static enum rsp_stop_reason reason_of(const struct gdb_session *s, const struct stop *stop)
 {
-    switch (stop->reason) {
+    switch (gdb_stop_is_others(stop) ? STOP_TRIGGER : stop->reason) {
     case STOP_BREAK:
         return break_reason(s, stop->address);
     case STOP_WATCH:
@@ -65,22 +68,36 @@ static size_t expedite(const struct cpu *cpu, struct rsp_expedited *out, size_t 
     return count;
 }
 
-static uint8_t signal_of(const struct stop *stop)
+static uint8_t signal_of(const struct gdb_session *s, const struct stop *stop)
 {
-    if (stop->reason == STOP_INTERRUPT)
+    /* A trap would only be the end of a client's step, which it goes on with. */
+    if (stop->reason == STOP_INTERRUPT || (s->stepping && gdb_stop_is_others(stop)))
         return RSP_SIGNAL_INT;
     return stop->reason == STOP_TRIGGER ? RSP_SIGNAL_ABRT : RSP_SIGNAL_TRAP;
 }
 
+/* For a script that is its own debugger, as tests of QEMU's are: it compares the whole reply with
+ * what QEMU says. */
+static bool append_bare(const struct gdb_session *s, const struct stop *stop, struct buffer *reply)
+{
+    if (!(s->features & RSP_BARE) || reason_of(s, stop) >= RSP_REASON_WATCH)
+        return false;
+    buffer_printf(reply, "T%02xthread:%02x;", signal_of(s, stop), stop->hart + 1);
+    return true;
+}
+
 void gdb_append_stop(struct gdb_session *s, const struct stop *stop, struct buffer *reply)
 {
+    if (append_bare(s, stop, reply))
+        return;
     struct rsp_expedited expedited[64];
     const struct rsp_stop out = {
-        .signal = signal_of(stop),
+        .signal = signal_of(s, stop),
         .thread = gdb_thread_of(stop->hart),
         .reason = reason_of(s, stop),
         .address = stop->address,
         .features = s->features & (RSP_SWBREAK | RSP_HWBREAK),
+        .has_reason = true,
         .has_icount = true,
         .icount = timeline_position(s->timeline),
         .expedited = expedited,
@@ -172,7 +189,7 @@ static bool steps(const struct rsp_action *action)
 }
 
 /* Whose step ends the resume: the last stop's hart if it has one to make, else the first that has.
- * A machine never runs some harts without the others, so what the rest is to do changes nothing. */
+ */
 static bool find_stepping(const struct gdb_session *s, const struct rsp_request *r, unsigned *hart)
 {
     *hart = last_hart(s);
@@ -195,19 +212,58 @@ static bool continues(const struct gdb_session *s, const struct rsp_request *r)
     return false;
 }
 
+/* Bits of the harts that are to stand still, as with gdb's scheduler-locking. */
+static uint32_t left_out(const struct gdb_session *s, const struct rsp_request *r)
+{
+    uint32_t mask = 0;
+    for (unsigned hart = 0; hart < s->machine->config.cpus; hart++) {
+        const struct rsp_action *action = action_of(r, hart);
+        if (!action || (action->kind != RSP_ACTION_CONTINUE && !steps(action)))
+            mask |= UINT32_C(1) << hart;
+    }
+    return mask;
+}
+
+/* History has one schedule: only where a debugger makes another, in a diversion, harts can be held.
+ * Returns true when that was asked for in vain. */
+static bool hold_in_vain(struct gdb_session *s, const struct rsp_request *r)
+{
+    uint32_t mask = left_out(s, r);
+    return !timeline_hold_harts(s->timeline, mask) && mask;
+}
+
+/* A resume is under way. */
+static void say_locking(struct gdb_session *s, bool in_vain)
+{
+    if (!in_vain || s->locking_said)
+        return;
+    struct buffer text = {0};
+    s->locking_said = true;
+    buffer_append_string(&text,
+                         "backstep: the harts left out run too: how harts take turns is part "
+                         "of history, which stepping never changes\n");
+    gdb_send_console(s, &text);
+    buffer_fini(&text);
+}
+
 enum gdb_outcome gdb_vcont(struct gdb_session *s, const struct rsp_request *r, struct buffer *reply)
 {
     unsigned hart;
-    if (find_stepping(s, r, &hart)) {
-        const struct rsp_action *action = action_of(r, hart);
-        if (action->kind == RSP_ACTION_STEP)
-            return step(s, hart);
+    bool stepping = find_stepping(s, r, &hart);
+    if (!stepping && !continues(s, r))
+        return gdb_stop_reason(s, r, reply); /* `t`, or no such hart: everything stands still */
+    bool in_vain = hold_in_vain(s, r);
+    const struct rsp_action *action = stepping ? action_of(r, hart) : NULL;
+    if (!stepping) {
+        go_on(s);
+    } else if (action->kind == RSP_ACTION_STEP) {
+        step(s, hart);
+    } else {
         timeline_step_range(s->timeline, hart, action->start, action->end);
-        return stepped(s);
+        stepped(s);
     }
-    if (continues(s, r))
-        return go_on(s);
-    return gdb_stop_reason(s, r, reply); /* `t`, or no such hart: everything stands still */
+    say_locking(s, in_vain);
+    return GDB_MOVED;
 }
 
 /* ---- backward ---- */
@@ -232,26 +288,43 @@ enum gdb_outcome gdb_reverse_continue(struct gdb_session *s, const struct rsp_re
 
 /* ---- extended mode: a program started is the timeline at a position ---- */
 
-static bool parse_position(struct rsp_slice text, uint64_t *position)
+/* Without an interpreter there are numbers only. */
+static bool parse_number(const struct gdb_session *s, const char *text, uint64_t *position,
+                         struct error *err)
 {
-    char digits[32], *end;
-    if (!text.size || text.size >= sizeof digits)
-        return false;
-    memcpy(digits, text.data, text.size);
-    digits[text.size] = 0;
-    *position = strtoull(digits, &end, 0);
-    return digits[0] >= '0' && digits[0] <= '9' && !*end;
+    char *end;
+    *position = strtoull(text, &end, 0);
+    if (text[0] < '0' || text[0] > '9' || *end)
+        return error_set(err, ERROR_USAGE, "`%.80s` is no position", text);
+    return (*position >= timeline_begin(s->timeline) && *position <= timeline_tip(s->timeline)) ||
+           error_set(err, ERROR_RANGE, "position %.80s is not in the history", text);
 }
 
-/* `starti N` and `run N` go to position N, without argument to the beginning. */
+static bool find_position(const struct gdb_session *s, const struct rsp_request *r,
+                          uint64_t *position, struct error *err)
+{
+    const struct interpreter *interpreter = &s->options.interpreter;
+    const struct rsp_slice *argument = &r->run.argument[0];
+    struct buffer text = {0};
+    if (r->run.count != 1)
+        return error_set(err, ERROR_USAGE, "the one argument to run is a position to go to");
+    buffer_append(&text, argument->data, argument->size);
+    bool found = interpreter->position
+                     ? interpreter->position(interpreter->ctx, buffer_text(&text), position, err)
+                     : parse_number(s, buffer_text(&text), position, err);
+    buffer_fini(&text);
+    return found;
+}
+
+/* `starti POSITION` goes there, without argument to the beginning. `run POSITION` is the same
+ * packet: gdb continues afterwards by itself. */
 enum gdb_outcome gdb_run(struct gdb_session *s, const struct rsp_request *r, struct buffer *reply)
 {
+    struct error err = ERROR_INIT;
+    timeline_end_call(s->timeline);
     uint64_t position = timeline_begin(s->timeline);
-    if (r->run.count > 1 || (r->run.count && !parse_position(r->run.argument[0], &position))) {
-        struct error err;
-        error_set(&err, ERROR_USAGE, "the one argument to run is a position to go to");
+    if (r->run.count && !find_position(s, r, &position, &err))
         return gdb_refuse(s, reply, &err);
-    }
     s->killed = false;
     timeline_seek(s->timeline, position);
     return gdb_moved(s, GDB_AWAITS_RUN);

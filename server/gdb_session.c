@@ -6,6 +6,7 @@
 #include "base/plain_text.h"
 #include "server/gdb_handlers.h"
 #include "server/stop_text.h"
+#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,18 +20,19 @@
 #define WAITING_BAD UINT32_MAX
 /* How long a Ctrl-C between two resumes is for the one to come. */
 enum { INTERRUPT_KEPT_NS = 500000000 };
-/* Between two lines on the progress of a long replay. */
-enum { PROGRESS_SECONDS = 2 };
 
 /* ---- out ---- */
 
 static void send_packet(struct gdb_session *s, const struct buffer *payload)
 {
-    if (!s->conn)
+    if (!s->conn || s->abandoned)
         return;
     buffer_clear(&s->sent);
     rsp_packet_append(&s->sent, payload->data, payload->size);
-    conn_send(s->conn, s->sent.data, s->sent.size);
+    if (s->holds)
+        buffer_append(&s->held, s->sent.data, s->sent.size);
+    else
+        conn_send(s->conn, s->sent.data, s->sent.size);
 }
 
 static void send_raw(struct gdb_session *s, char byte)
@@ -140,7 +142,12 @@ static gdb_handler *handler_of(enum rsp_request_kind kind)
         [RSP_SYMBOL] = gdb_symbol,
         [RSP_MONITOR] = gdb_monitor,
         [RSP_TRANSFER_READ] = gdb_transfer,
+        [RSP_SEARCH_MEMORY] = gdb_search_memory,
+        [RSP_CRC] = gdb_crc,
         [RSP_START_NO_ACK_MODE] = gdb_start_no_ack,
+        [RSP_QEMU_SUPPORTED] = gdb_qemu_supported,
+        [RSP_PHYSICAL_QUERY] = gdb_physical_query,
+        [RSP_PHYSICAL_SET] = gdb_physical_set,
     };
     bool known = kind < sizeof handlers / sizeof *handlers && handlers[kind];
     return known ? handlers[kind] : unsupported;
@@ -179,6 +186,8 @@ static bool may_answer(const struct gdb_session *s)
            s->awaits == GDB_AWAITS_NOTHING && conn_backlog(s->conn) <= BACKLOG_PAUSE;
 }
 
+static void on_second(uv_timer_t *timer);
+
 static void put_waiting(struct gdb_session *s, const void *payload, uint32_t size)
 {
     uint8_t head[4];
@@ -188,6 +197,12 @@ static void put_waiting(struct gdb_session *s, const void *payload, uint32_t siz
         buffer_append(&s->waiting, payload, size);
     if (s->waiting.size > WAITING_MOST)
         conn_close(s->conn, "too many requests came while the machine was moving");
+    if (s->awaits != GDB_AWAITS_NOTHING || movement_free(s->options.movement))
+        return;
+    if (s->options.wants)
+        s->options.wants(s->options.ctx);
+    if (!uv_is_active((uv_handle_t *)&s->second))
+        uv_timer_start(&s->second, on_second, 1000, 1000);
 }
 
 static void answer_waiting(struct gdb_session *s)
@@ -206,9 +221,21 @@ static void answer_waiting(struct gdb_session *s)
     buffer_consume(&s->waiting, at);
 }
 
+/* A client that asks for something else does not wait for the reply to its `monitor` any more: what
+ * that has begun is ended. */
+static void abandon_monitor(struct gdb_session *s)
+{
+    buffer_clear(&s->held);
+    if (s->awaits != GDB_AWAITS_MONITOR)
+        return;
+    s->abandoned = true;
+    movement_interrupt(s->options.movement);
+}
+
 static void take_packet(struct gdb_session *s, bool bad)
 {
     struct buffer *payload = &s->framer.payload;
+    abandon_monitor(s);
     if (!may_answer(s) || s->waiting.size)
         put_waiting(s, payload->data, bad ? WAITING_BAD : (uint32_t)payload->size);
     else if (bad)
@@ -222,10 +249,39 @@ static void take_packet(struct gdb_session *s, bool bad)
  * things and resumes, and a Ctrl-C meanwhile is for the resume that follows at once. */
 static void take_interrupt(struct gdb_session *s)
 {
-    if (s->awaits != GDB_AWAITS_NOTHING)
+    if (s->awaits != GDB_AWAITS_NOTHING || s->waiting.size)
         movement_interrupt(s->options.movement);
-    else if (s->asked)
+    if (s->awaits == GDB_AWAITS_NOTHING && (s->asked || s->waiting.size))
         s->interrupted_at = uv_hrtime();
+}
+
+static bool send_progress(struct gdb_session *s);
+
+static void send_nothing(struct gdb_session *s)
+{
+    struct buffer part = {0};
+    rsp_reply_console(&part, "", 0);
+    send_packet(s, &part);
+    buffer_fini(&part);
+}
+
+/* gdb says `-` every two seconds (remotetimeout) in which a reply does not come, also without
+ * acknowledgements. Upon Ctrl-C it no longer waits for that of a `monitor`, tells nobody, and would
+ * take it for the reply to what it asks for next. So once it has said `-`, it is sent something
+ * only when it has just done so again, and certainly reads it. */
+static void take_nack(struct gdb_session *s)
+{
+    bool owed = s->awaits != GDB_AWAITS_NOTHING || s->waiting.size;
+    if (s->awaits == GDB_AWAITS_MONITOR) {
+        s->beats = true;
+        if (!send_progress(s))
+            send_nothing(s);
+    } else if (s->held.size) {
+        conn_send(s->conn, s->held.data, s->held.size);
+        buffer_clear(&s->held);
+    } else if (s->acks && s->sent.size && !owed) {
+        conn_send(s->conn, s->sent.data, s->sent.size);
+    }
 }
 
 static void take_item(struct gdb_session *s, enum rsp_item item)
@@ -252,8 +308,7 @@ static void take_item(struct gdb_session *s, enum rsp_item item)
         take_interrupt(s);
         break;
     case RSP_ITEM_NACK:
-        if (s->acks && s->sent.size)
-            conn_send(s->conn, s->sent.data, s->sent.size);
+        take_nack(s);
         break;
     }
 }
@@ -285,28 +340,46 @@ void gdb_session_turn(struct gdb_session *s)
 /* ---- movement ---- */
 
 static void end(struct gdb_session *s);
+static void move(struct gdb_session *s, enum gdb_awaits awaits,
+                 void (*begin)(struct movement *m, const struct mover *owner));
 
 /* gdb does not expect a command to move anything: it shows the registers it has read before. */
-static void answer_monitor(struct gdb_session *s, const struct stop *stop)
+static bool answer_monitor(struct gdb_session *s, const struct stop *stop)
 {
     struct buffer text = {0};
-    stop_append_text(stop, &text);
-    buffer_append_string(&text, "(to see it in gdb: `maint flush register-cache`, `frame`)\n");
+    bool over = interpreter_finish(&s->options.interpreter, stop, &text);
+    /* Scripts read answers in JSON, and flush by themselves. */
+    bool json = text.size && text.data[0] == '{';
+    if (over && !json && stop->position != s->monitor_from)
+        buffer_append_string(&text, "(to see it in gdb: `maint flush register-cache`, `frame`)\n");
     gdb_send_console(s, &text);
     buffer_fini(&text);
-    rsp_reply_ok(&s->reply);
+    if (over) {
+        rsp_reply_ok(&s->reply);
+        return true;
+    }
+    s->holds = false;
+    move(s, GDB_AWAITS_MONITOR, movement_goes_on);
+    return false;
 }
 
-/* A client that waits for anything but a resume cannot be shown console output: it is logged. */
+/* Is console output shown by a client that waits for this? See append_bare in gdb_resume.c. */
+static bool shows_console(const struct gdb_session *s, enum gdb_awaits awaits)
+{
+    return awaits == GDB_AWAITS_MONITOR || (awaits == GDB_AWAITS_STOP && !(s->features & RSP_BARE));
+}
+
+/* What the client cannot show is logged. */
 static void explain(struct gdb_session *s, const struct stop *stop, enum gdb_awaits awaits)
 {
-    if (!stop_needs_text(stop) || awaits == GDB_AWAITS_MONITOR)
+    if ((!stop_needs_text(stop) && !gdb_stop_is_others(stop)) || awaits == GDB_AWAITS_MONITOR)
         return;
     struct buffer text = {0};
-    if (awaits == GDB_AWAITS_STOP)
+    bool shown = shows_console(s, awaits);
+    if (shown)
         buffer_append_string(&text, "backstep: ");
     stop_append_text(stop, &text);
-    if (awaits == GDB_AWAITS_STOP)
+    if (shown)
         gdb_send_console(s, &text);
     else
         log_line(LOG_WARN, "gdb: %.*s", (int)text.size - 1, (const char *)text.data);
@@ -323,6 +396,21 @@ static void answer_ok(struct gdb_session *s, const struct stop *stop)
         rsp_reply_ok(&s->reply);
 }
 
+/* What has become of a diversion. */
+static void send_notice(struct gdb_session *s, enum gdb_awaits awaits)
+{
+    struct buffer notice = timeline_notice(s->timeline), text = {0};
+    if (!notice.size)
+        return;
+    buffer_printf(&text, "backstep: %.*s", (int)notice.size, (const char *)notice.data);
+    if (shows_console(s, awaits))
+        gdb_send_console(s, &text);
+    else
+        log_line(LOG_INFO, "%.*s", (int)notice.size - 1, (const char *)notice.data);
+    buffer_fini(&notice);
+    buffer_fini(&text);
+}
+
 static void stopped(void *ctx, const struct stop *stop)
 {
     struct gdb_session *s = ctx;
@@ -335,10 +423,14 @@ static void stopped(void *ctx, const struct stop *stop)
     }
     s->stop = *stop;
     s->moved = true;
+    s->changes = s->options.movement->changes;
     buffer_clear(&s->reply);
+    s->holds = awaits == GDB_AWAITS_MONITOR && s->beats;
+    send_notice(s, awaits);
     explain(s, stop, awaits);
     if (awaits == GDB_AWAITS_MONITOR) {
-        answer_monitor(s, stop);
+        if (!answer_monitor(s, stop))
+            return;
     } else if (awaits == GDB_AWAITS_OK) {
         answer_ok(s, stop);
     } else {
@@ -346,50 +438,66 @@ static void stopped(void *ctx, const struct stop *stop)
         gdb_append_stop(s, stop, &s->reply);
     }
     send_packet(s, &s->reply);
+    s->holds = s->beats = s->abandoned = false;
     if (s->conn)
         conn_flush(s->conn);
 }
 
-static void send_progress(struct gdb_session *s)
+/* False: there is nothing to say. */
+static bool send_progress(struct gdb_session *s)
 {
     uint64_t done, total;
     timeline_progress(s->timeline, &done, &total);
     if (timeline_live(s->timeline) || !total || done > total)
-        return;
+        return false;
     struct buffer text = {0};
     buffer_printf(&text, "backstep: %.0f%% of %" PRIu64 " steps replayed; Ctrl-C ends it\n",
                   100.0 * (double)done / (double)total, total);
     gdb_send_console(s, &text);
     buffer_fini(&text);
+    return true;
+}
+
+static bool is_gdb(const struct gdb_session *s)
+{
+    return s->features & RSP_VCONT_SUPPORTED;
 }
 
 /* gdb waits for a resume as long as it takes, and for any other reply only two seconds between two
- * bytes: an acknowledgement, which means nothing here, keeps it waiting. */
+ * bytes: an acknowledgement, which means nothing here, keeps it waiting. But a `monitor` it asks
+ * after by itself, see take_nack; others do not. */
 static void on_second(uv_timer_t *timer)
 {
     struct gdb_session *s = timer->data;
-    s->seconds++;
-    if (s->awaits == GDB_AWAITS_OK || s->awaits == GDB_AWAITS_RUN)
+    bool waits = s->awaits == GDB_AWAITS_NOTHING && !movement_free(s->options.movement);
+    if (s->awaits == GDB_AWAITS_NOTHING && !waits)
+        uv_timer_stop(timer);
+    if (s->awaits == GDB_AWAITS_OK || s->awaits == GDB_AWAITS_RUN || waits)
         send_raw(s, '+');
-    else if (s->awaits == GDB_AWAITS_STOP && s->seconds % PROGRESS_SECONDS == 0)
+    else if (shows_console(s, s->awaits) && !(s->awaits == GDB_AWAITS_MONITOR && is_gdb(s)))
         send_progress(s);
     if (s->conn)
         conn_flush(s->conn);
 }
 
-enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits)
+static void move(struct gdb_session *s, enum gdb_awaits awaits,
+                 void (*begin)(struct movement *m, const struct mover *owner))
 {
-    const struct mover mover = {stopped, s};
+    const struct mover mover = {stopped, s, "gdb is running"};
     s->awaits = awaits;
     s->stepping = false;
-    s->seconds = 0;
-    movement_began(s->options.movement, &mover);
+    begin(s->options.movement, &mover);
     if (uv_hrtime() - s->interrupted_at < INTERRUPT_KEPT_NS)
         movement_interrupt(s->options.movement);
     s->interrupted_at = 0;
     s->asked = false;
     uv_update_time(s->second.loop);
     uv_timer_start(&s->second, on_second, 1000, 1000);
+}
+
+enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits)
+{
+    move(s, awaits, movement_began);
     return GDB_MOVED;
 }
 
@@ -403,6 +511,7 @@ static void session_free(uv_handle_t *handle)
     gdb_registers_fini(&s->registers);
     buffer_fini(&s->waiting);
     buffer_fini(&s->sent);
+    buffer_fini(&s->held);
     buffer_fini(&s->reply);
     free(s->points.item);
     free(s);
@@ -448,6 +557,7 @@ struct gdb_session *gdb_session_new(uv_loop_t *loop, const struct gdb_session_op
     s->timeline = options->movement->timeline;
     s->machine = timeline_machine(s->timeline);
     s->acks = true;
+    s->changes = options->movement->changes;
     s->resume_hart = RSP_THREAD_ANY;
     rsp_framer_init(&s->framer);
     gdb_registers_init(&s->registers, s->machine);

@@ -16,6 +16,8 @@ struct gdb_session_options {
     struct conn *conn; /* the session's from here on; what it has received is looked at first */
     struct movement *movement;
     struct interpreter interpreter;
+    /* There is a request, and something moves that is not the session's. NULL: it waits. */
+    void (*wants)(void *ctx);
     /* The connection is gone, nothing of the session's is under way, its points are removed; it is
      * freed after the call. `reason`: NULL when the client left. */
     void (*ended)(void *ctx, const char *reason);

@@ -1,6 +1,7 @@
 #include "server/movement.h"
 
 #include "base/check.h"
+#include "timeline/branches.h"
 
 #define SLICE_NS UINT64_C(1000000)
 #define MS_NS UINT64_C(1000000)
@@ -19,7 +20,10 @@ static void on_deadline(uv_timer_t *handle)
 void movement_init(struct movement *m, uv_loop_t *loop, struct timeline *timeline,
                    const struct movement_watcher *watcher)
 {
-    *m = (struct movement){.timeline = timeline, .watcher = *watcher, .stop_at = UINT64_MAX};
+    *m = (struct movement){.timeline = timeline,
+                           .watcher = *watcher,
+                           .stop_at = UINT64_MAX,
+                           .break_at = POSITION_NONE};
     uv_idle_init(loop, &m->slices);
     uv_timer_init(loop, &m->deadline);
     m->slices.data = m;
@@ -37,9 +41,25 @@ bool movement_free(const struct movement *m)
     return !m->owner.stopped;
 }
 
+/* As an interrupt, so that a debugger whose resume it was sees it as one. */
+static void judge_break(struct movement *m, struct stop *stop)
+{
+    bool here = m->held_to_break && stop->position == m->break_at;
+    m->broke = here && (stop->reason == STOP_DONE || stop->reason == STOP_END);
+    m->held_to_break = false;
+    if (!m->broke)
+        return;
+    m->break_at = POSITION_NONE;
+    if (stop->reason == STOP_DONE)
+        stop->reason = STOP_INTERRUPT;
+}
+
 static void stopped(struct movement *m, struct stop *stop)
 {
     uv_idle_stop(&m->slices);
+    judge_break(m, stop);
+    if (timeline_position(m->timeline) != m->began_at)
+        m->changes++;
     m->watcher.stopped(m->watcher.ctx, stop);
     struct mover owner = m->owner;
     m->owner = (struct mover){0};
@@ -90,14 +110,31 @@ void movement_began(struct movement *m, const struct mover *owner)
     check(timeline_moving(m->timeline), "nothing was begun");
     m->owner = *owner;
     m->interrupted = false;
+    m->movements++;
+    m->began_at = timeline_position(m->timeline);
     uv_idle_start(&m->slices, run_slice);
+    m->watcher.began(m->watcher.ctx);
+}
+
+void movement_goes_on(struct movement *m, const struct mover *owner)
+{
+    bool interrupted = m->interrupted;
+    movement_began(m, owner);
+    if (interrupted)
+        movement_interrupt(m);
 }
 
 void movement_continue(struct movement *m)
 {
     struct timeline *tl = m->timeline;
-    if (timeline_live(tl) && timeline_position(tl) < m->stop_at && m->stop_at != UINT64_MAX)
-        timeline_continue_to(tl, m->stop_at);
+    uint64_t here = timeline_position(tl);
+    bool live = timeline_live(tl) && timeline_on_main(tl);
+    uint64_t limit = live && here < m->stop_at ? m->stop_at : UINT64_MAX;
+    m->held_to_break = m->break_at != POSITION_NONE && m->break_at >= here && m->break_at <= limit;
+    if (m->held_to_break)
+        limit = m->break_at;
+    if (limit != UINT64_MAX)
+        timeline_continue_to(tl, limit);
     else
         timeline_continue(tl);
 }
@@ -109,6 +146,20 @@ void movement_interrupt(struct movement *m)
     m->interrupted = true;
     timeline_interrupt(m->timeline);
     movement_wake(m);
+}
+
+bool movement_yield(struct movement *m)
+{
+    if (m->owner.who)
+        return false;
+    movement_interrupt(m);
+    return true;
+}
+
+bool movement_busy(const struct movement *m, struct error *err)
+{
+    return error_set(err, ERROR_BUSY, "busy: %s",
+                     m->owner.who ? m->owner.who : "the machine is running");
 }
 
 void movement_wake(struct movement *m)

@@ -254,12 +254,6 @@ void serial_turn(struct serial *s)
     attend(s);
 }
 
-static bool is_debugged(void *ctx)
-{
-    const struct serial *s = ctx;
-    return s->options.debugged(s->options.ctx);
-}
-
 static void write_prompt(void *ctx, const struct buffer *text)
 {
     struct serial *s = ctx;
@@ -358,7 +352,7 @@ static bool open_where(struct serial *s, const char *where, struct error *err)
         return open_pty(s, err);
     if (!strncmp(where, "file:", 5) && where[5])
         return open_file(s, where + 5, err);
-    if (!strncmp(where, "unix:", 5) || !strncmp(where, "tcp:", 4))
+    if (!strncmp(where, "unix:", 5) || !strncmp(where, "tcp:", 4) || !strncmp(where, "fd:", 3))
         return open_socket(s, where, err);
     return error_set(err, ERROR_USAGE,
                      "%s: `%s` is not one of stdio, pty, null, file:PATH, unix:PATH, tcp:HOST:PORT",
@@ -386,7 +380,6 @@ static void start_keys(struct serial *s)
     const struct console_options options = {
         .movement = s->options.movement,
         .interpreter = s->options.interpreter,
-        .debugged = is_debugged,
         .write = write_prompt,
         .ready = prompt_is_ready,
         .ctx = s,

@@ -20,8 +20,7 @@ struct serial;
 struct serial_options {
     struct movement *movement;
     struct interpreter interpreter;
-    bool (*debugged)(void *ctx); /* a debugger is connected: it alone moves the machine */
-    void (*arrived)(void *ctx);  /* input was given to the guest: wake it */
+    void (*arrived)(void *ctx); /* input was given to the guest: wake it */
     /* A peer that was waited for is there, or a command is over: the machine may run. */
     void (*ready)(void *ctx);
     void (*quit)(void *ctx); /* the user typed C-a x */
@@ -32,7 +31,8 @@ struct serial_options {
 const char *serial_name(unsigned channel);
 
 /* `where`: null (none), stdio, mon:stdio, pty, file:PATH, unix:PATH or tcp:HOST:PORT with QEMU's
- * ,server[=on],wait[=on|off]; without `server` it connects, at once. NULL on error. */
+ * ,server[=on],wait[=on|off]; without `server` it connects, at once; or fd:N, an inherited socket.
+ * NULL on error. */
 struct serial *serial_new(uv_loop_t *loop, unsigned channel, const char *where, struct error *err);
 /* Begin to read; a terminal goes into raw mode. Says on stderr where the others can connect. */
 void serial_start(struct serial *serial, const struct serial_options *options);

@@ -2,13 +2,15 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "server/control.h"
+#include "server/control_port.h"
+#include "server/free_run.h"
 #include "server/gdb_port.h"
 #include "server/lines.h"
 #include "server/movement.h"
 #include "server/networks.h"
-#include "server/stop_text.h"
+#include "timeline/branches.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -23,55 +25,22 @@ struct server {
     struct interpreter interpreter;
     struct movement movement;
     struct gdb_port *gdb; /* NULL: none */
+    char gdb_text[ADDRESS_TEXT];
+    struct control *control; /* NULL: not attached, or no control socket */
+    struct control_port *port[SERVER_CONTROLS];
+    unsigned ports;
     struct lines lines;
     struct networks networks;
     struct crash_watch *crash; /* NULL: nothing ends a run */
-    uint64_t crashed_at;       /* where the machine stopped for a trigger; POSITION_NONE */
+    struct free_run free_run;
     uv_signal_t interrupt, terminate;
     uv_timer_t patience; /* at the end */
     bool started;
-    bool runs_free; /* the machine is to run when nobody moves it */
     bool over;
     int status;
 };
 
-/* ---- the free run: the machine without a debugger ---- */
-
-static void stay(struct server *s, const char *what)
-{
-    log_line(LOG_INFO, "%s%s", what, s->gdb ? "; gdb can connect" : "");
-}
-
-static int exit_status(const struct server *s, const struct stop *stop)
-{
-    if (stop->halt != HALT_EXIT || !stop->halt_code)
-        return s->crashed_at == stop->position ? SERVER_CRASHED : 0;
-    int status = (int)(stop->halt_code & 0xff);
-    return status ? status : 1;
-}
-
-static void halted(struct server *s, const struct stop *stop)
-{
-    struct buffer text = {0};
-    stop_append_halt(stop, &text);
-    if (s->options.no_shutdown) {
-        stay(s, buffer_text(&text));
-    } else {
-        log_line(LOG_INFO, "%s", buffer_text(&text));
-        server_quit(s, exit_status(s, stop));
-    }
-    buffer_fini(&text);
-}
-
-static void stopped_at_limit(struct server *s, const struct stop *stop)
-{
-    struct buffer text = {0};
-    buffer_printf(&text, "stopped at position %" PRIu64, stop->position);
-    stay(s, buffer_text(&text));
-    buffer_fini(&text);
-    if (!s->gdb)
-        server_quit(s, 0);
-}
+/* ---- what it runs for ---- */
 
 static bool is_debugged(void *ctx)
 {
@@ -79,93 +48,92 @@ static bool is_debugged(void *ctx)
     return s->gdb && gdb_port_connected(s->gdb);
 }
 
-/* Of every movement, whoever it is for. */
+/* Of every movement, whoever it is for. What becomes of a what-if is no verdict on the run. */
 static void judge(void *ctx, struct stop *stop)
 {
     struct server *s = ctx;
     const char *line;
-    if (!s->crash || !crash_watch_judge(s->crash, stop, &line))
+    if (!s->crash || !timeline_on_main(s->timeline) || !crash_watch_judge(s->crash, stop, &line))
         return;
     bool waits = s->gdb && !is_debugged(s) && stop->reason == STOP_TRIGGER;
-    s->crashed_at = stop->position;
+    s->free_run.crashed_at = stop->position;
     if (line)
         log_line(LOG_WARN, "%s%s", line, waits ? "; gdb can connect" : "");
 }
 
-static void free_run_stopped(void *ctx, const struct stop *stop)
+/* The end, or a peer that is waited for. */
+static bool prevents_run(void *ctx)
 {
-    struct server *s = ctx;
-    if (stop->reason == STOP_INTERRUPT || is_debugged(s))
-        return;
-    s->runs_free = false;
-    if (stop->reason == STOP_HALT) {
-        halted(s, stop);
-    } else if (stop->reason == STOP_DONE) {
-        stopped_at_limit(s, stop);
-    } else if (stop->reason == STOP_TRIGGER) {
-        if (!s->gdb)
-            server_quit(s, SERVER_CRASHED);
-    } else {
-        struct buffer text = {0};
-        stop_append_text(stop, &text);
-        log_line(LOG_WARN, "%.*s%s", (int)text.size - 1, (const char *)text.data,
-                 s->gdb ? "; gdb can connect" : "");
-        buffer_fini(&text);
-        if (!s->gdb)
-            server_quit(s, 1);
-    }
+    const struct server *s = ctx;
+    bool awaits = lines_await_peer(&s->lines);
+    for (unsigned i = 0; i < s->ports; i++)
+        awaits = awaits || control_port_awaits_peer(s->port[i]);
+    return awaits || s->over;
 }
 
-/* Run, if there is no reason against it: the machine is to run, nobody else moves it, it is live,
- * on, and its lines have the peers they wait for. */
-static void free_run(void *ctx)
+static void free_run_ready(void *ctx)
 {
     struct server *s = ctx;
-    const struct mover mover = {free_run_stopped, s};
-    struct timeline *tl = s->timeline;
-    if (!s->runs_free || s->over || is_debugged(s) || !movement_free(&s->movement) ||
-        lines_await_peer(&s->lines))
-        return;
-    if (!timeline_live(tl) || timeline_machine(tl)->state.halt ||
-        timeline_position(tl) == s->movement.stop_at || timeline_position(tl) == s->crashed_at)
-        return;
-    movement_continue(&s->movement);
-    movement_began(&s->movement, &mover);
+    free_run_try(&s->free_run);
+}
+
+static void free_run_quit(void *ctx, int status)
+{
+    server_quit(ctx, status);
 }
 
 /* ---- clients ---- */
 
-static void gdb_connected(void *ctx)
+static void gdb_wants(void *ctx)
 {
     struct server *s = ctx;
-    movement_interrupt(&s->movement);
+    free_run_yield_to_gdb(&s->free_run);
 }
 
-/* A machine that a debugger left in the past stays there, and one that is off stays at hand: to end
- * the program now would throw the history away. */
 static void gdb_ended(void *ctx)
 {
     struct server *s = ctx;
-    bool rests = movement_free(&s->movement);
-    uint64_t position = timeline_position(s->timeline);
     if (gdb_port_address(s->gdb)->kind == ADDRESS_STDIO)
         server_quit(s, 0);
-    else if (rests && !timeline_live(s->timeline))
-        log_line(LOG_INFO, "stays at position %" PRIu64 ", in the past, until gdb connects again",
-                 position);
-    else if (rests && timeline_machine(s->timeline)->state.halt)
-        log_line(LOG_INFO, "stays at position %" PRIu64 ", off, until gdb connects again",
-                 position);
-    else if (rests && position == s->crashed_at)
-        log_line(LOG_INFO, "stays at position %" PRIu64 " until gdb connects again", position);
-    s->runs_free = !s->options.rests;
-    free_run(s);
+    else
+        free_run_resume(&s->free_run);
 }
+
+static bool is_to_run(void *ctx)
+{
+    struct server *s = ctx;
+    return free_run_is_to(&s->free_run);
+}
+
+static void control_run(void *ctx)
+{
+    struct server *s = ctx;
+    free_run_order(&s->free_run);
+}
+
+static void control_pause(void *ctx)
+{
+    struct server *s = ctx;
+    free_run_hold(&s->free_run);
+}
+
+static void control_quit(void *ctx)
+{
+    server_quit(ctx, 0);
+}
+
+static void tell_shutdown(struct server *s, const char *reason)
+{
+    if (s->control)
+        control_shutdown(s->control, false, reason);
+}
+
+/* ---- movement ---- */
 
 static bool offer_input(void *ctx)
 {
     struct server *s = ctx;
-    networks_pause(&s->networks, !timeline_live(s->timeline));
+    networks_pause(&s->networks, !timeline_live(s->timeline) || !timeline_on_main(s->timeline));
     bool taken = networks_offer(&s->networks);
     return lines_offer(&s->lines) || taken;
 }
@@ -174,16 +142,39 @@ static bool flush_output(void *ctx)
 {
     struct server *s = ctx;
     lines_flush(&s->lines);
+    if (s->control)
+        control_slice(s->control);
     return !lines_behind(&s->lines);
 }
 
+static void movement_begun(void *ctx)
+{
+    struct server *s = ctx;
+    if (s->control)
+        control_began(s->control);
+}
+
+static void movement_stopped(void *ctx, struct stop *stop)
+{
+    struct server *s = ctx;
+    judge(s, stop);
+    if (s->control)
+        control_stopped(s->control, stop);
+}
+
+/* Everybody who waits has his turn; whoever begins to move first, moves. */
 static void movement_freed(void *ctx)
 {
     struct server *s = ctx;
     networks_pause(&s->networks, true);
     if (s->gdb)
         gdb_port_turn(s->gdb);
+    if (s->control)
+        control_turn(s->control);
     lines_turn(&s->lines);
+    free_run_try(&s->free_run);
+    if (s->control)
+        control_settle(s->control);
 }
 
 static void input_arrived(void *ctx)
@@ -194,12 +185,14 @@ static void input_arrived(void *ctx)
 
 static void user_quit(void *ctx)
 {
+    tell_shutdown(ctx, "host-ui");
     server_quit(ctx, 0);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
     (void)number;
+    tell_shutdown(handle->data, "host-signal");
     server_quit(handle->data, 0);
 }
 
@@ -247,6 +240,17 @@ static bool open_gdb(struct server *s, struct error *err)
     return s->gdb || error_prefix(err, "gdb");
 }
 
+static bool open_controls(struct server *s, struct error *err)
+{
+    check(s->options.controls <= SERVER_CONTROLS, "%u control sockets", s->options.controls);
+    for (; s->ports < s->options.controls; s->ports++) {
+        s->port[s->ports] = control_port_new(&s->loop, &s->options.control[s->ports], err);
+        if (!s->port[s->ports])
+            return error_prefix(err, "qmp");
+    }
+    return true;
+}
+
 static bool open_crash(struct server *s, struct error *err)
 {
     if (!s->options.crash)
@@ -259,14 +263,13 @@ static bool open_all(struct server *s, struct error *err)
 {
     return open_crash(s, err) && lines_open(&s->lines, &s->loop, &s->options, err) &&
            networks_open(&s->networks, &s->loop, s->options.network, s->options.networks, err) &&
-           open_gdb(s, err);
+           open_gdb(s, err) && open_controls(s, err);
 }
 
 struct server *server_new(const struct server_options *options, struct error *err)
 {
     struct server *s = mem_new(1, sizeof *s);
     s->options = *options;
-    s->crashed_at = POSITION_NONE;
     int failure = uv_loop_init(&s->loop);
     check(!failure, "event loop: %s", uv_strerror(failure));
     signal(SIGPIPE, SIG_IGN);
@@ -280,6 +283,29 @@ struct server *server_new(const struct server_options *options, struct error *er
     return NULL;
 }
 
+/* Both gdb and control clients can have files written, and read, as whoever runs the program. */
+static void warn_if_open(const struct address *address, const char *what, const char *text)
+{
+    if (!address_is_local(address))
+        log_line(LOG_WARN,
+                 "WARNING: %s on %s is open to other hosts: whoever can connect controls the "
+                 "machine, and can write files here",
+                 what, text);
+}
+
+static void announce_controls(const struct server *s)
+{
+    for (unsigned i = 0; i < s->ports; i++) {
+        char text[ADDRESS_TEXT];
+        const struct address *address = control_port_address(s->port[i]);
+        if (!address)
+            continue;
+        address_format(address, text);
+        log_line(LOG_INFO, "qmp: clients connect to %s", text);
+        warn_if_open(address, "the control socket", text);
+    }
+}
+
 static void announce(const struct server *s)
 {
     char text[ADDRESS_TEXT];
@@ -288,16 +314,67 @@ static void announce(const struct server *s)
         return;
     address_format(address, text);
     log_line(LOG_INFO, "gdb: target remote %s", text);
+    warn_if_open(address, "gdb's port", text);
+    if (s->options.offer) {
+        struct buffer line = {0};
+        s->options.offer(&line);
+        log_line(LOG_INFO, "%s", buffer_text(&line));
+        buffer_fini(&line);
+    }
+}
+
+static void attach_free_run(struct server *s)
+{
+    const struct free_run_options options = {
+        .movement = &s->movement,
+        .no_shutdown = s->options.no_shutdown,
+        .rests = s->options.rests,
+        .plays = s->options.plays,
+        .gdb = s->gdb,
+        .attended = s->gdb || s->ports,
+        .debugged = is_debugged,
+        .prevented = prevents_run,
+        .quit = free_run_quit,
+        .ctx = s,
+    };
+    free_run_init(&s->free_run, &options);
+}
+
+static void attach_control(struct server *s)
+{
+    const struct address *gdb = server_gdb_address(s);
+    if (gdb)
+        address_format(gdb, s->gdb_text);
+    const struct control_options options = {
+        .loop = &s->loop,
+        .movement = &s->movement,
+        .interpreter = s->interpreter,
+        .name = s->options.name,
+        .replayed = s->options.replayed,
+        .gdb = gdb ? s->gdb_text : NULL,
+        .run = control_run,
+        .runs = is_to_run,
+        .pause = control_pause,
+        .quit = control_quit,
+        .ctx = s,
+    };
+    if (!s->ports)
+        return;
+    s->control = control_new(&options);
+    for (unsigned i = 0; i < s->ports; i++)
+        control_port_start(s->port[i], s->control, free_run_ready, s);
 }
 
 bool server_attach(struct server *s, struct timeline *timeline,
                    const struct interpreter *interpreter, struct error *err)
 {
-    const struct movement_watcher watcher = {offer_input, flush_output, judge, movement_freed, s};
-    const struct gdb_port_options gdb = {&s->movement, *interpreter, gdb_connected, gdb_ended, s};
+    const struct movement_watcher watcher = {offer_input,      flush_output,   movement_begun,
+                                             movement_stopped, movement_freed, s};
+    const struct gdb_port_options gdb = {&s->movement, *interpreter, gdb_wants, gdb_ended, s};
     s->timeline = timeline;
     s->interpreter = *interpreter;
     movement_init(&s->movement, &s->loop, timeline, &watcher);
+    attach_free_run(s);
     if (s->options.has_stop_at)
         s->movement.stop_at = s->options.stop_at;
     if (s->crash)
@@ -308,6 +385,8 @@ bool server_attach(struct server *s, struct timeline *timeline,
     uv_signal_start(&s->interrupt, on_signal, SIGINT);
     uv_signal_start(&s->terminate, on_signal, SIGTERM);
     announce(s);
+    announce_controls(s);
+    attach_control(s);
     return true;
 }
 
@@ -316,9 +395,8 @@ static void start(struct server *s)
     const struct serial_options lines = {
         .movement = &s->movement,
         .interpreter = s->interpreter,
-        .debugged = is_debugged,
         .arrived = input_arrived,
-        .ready = free_run,
+        .ready = free_run_ready,
         .quit = user_quit,
         .ctx = s,
     };
@@ -326,9 +404,9 @@ static void start(struct server *s)
     s->started = true;
     lines_start(&s->lines, &lines);
     networks_start(&s->networks, &s->movement);
-    s->runs_free = !s->options.paused && !s->options.rests;
+    free_run_start(&s->free_run, s->options.paused);
     lines_turn(&s->lines);
-    free_run(s);
+    free_run_try(&s->free_run);
 }
 
 void server_quit(struct server *s, int status)
@@ -364,6 +442,11 @@ const struct address *server_gdb_address(const struct server *s)
     return s->gdb ? gdb_port_address(s->gdb) : NULL;
 }
 
+const struct address *server_control_address(const struct server *s, unsigned index)
+{
+    return index < s->ports ? control_port_address(s->port[index]) : NULL;
+}
+
 bool server_network_counters(const struct server *s, unsigned index,
                              struct network_counters *counters)
 {
@@ -374,6 +457,8 @@ static void on_patience(uv_timer_t *timer)
 {
     struct server *s = timer->data;
     lines_abort(&s->lines);
+    if (s->control)
+        control_abort(s->control);
 }
 
 /* A line's peer may read the rest of the output, for a while. */
@@ -404,6 +489,10 @@ void server_free(struct server *s)
     uv_close((uv_handle_t *)&s->terminate, NULL);
     if (s->gdb)
         gdb_port_close(s->gdb);
+    for (unsigned i = 0; i < s->ports; i++)
+        control_port_close(s->port[i]);
+    if (s->control)
+        control_close(s->control);
     close_movement(s);
     networks_close(&s->networks);
     close_lines(s);
@@ -414,6 +503,9 @@ void server_free(struct server *s)
     check(!failure, "event loop: %s", uv_strerror(failure));
     if (s->gdb)
         gdb_port_free(s->gdb);
+    for (unsigned i = 0; i < s->ports; i++)
+        control_port_free(s->port[i]);
+    control_free(s->control);
     lines_free(&s->lines);
     networks_free(&s->networks);
     crash_watch_free(s->crash);

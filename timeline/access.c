@@ -2,6 +2,7 @@
 #include "timeline/internal.h"
 
 #include "base/endian.h"
+#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@ static void record(struct timeline *tl, enum event_kind kind, unsigned target, c
 
 static bool taking_input(const struct timeline *tl)
 {
-    return tl->live && tl->op.kind != OPERATION_NONE && tl->op.phase == PHASE_FORWARD &&
-           !tl->m->state.halt;
+    return tl->live && timeline_on_main(tl) && tl->op.kind != OPERATION_NONE &&
+           tl->op.phase == PHASE_FORWARD && !tl->m->state.halt;
 }
 
 size_t timeline_input(struct timeline *tl, unsigned channel, const uint8_t *bytes, size_t size)
@@ -46,7 +47,7 @@ bool timeline_packet(struct timeline *tl, unsigned channel, const uint8_t *bytes
 
 bool timeline_event(struct timeline *tl, enum event_kind kind)
 {
-    if (!tl->live)
+    if (!tl->live || !timeline_on_main(tl))
         return false;
     record(tl, kind, 0, NULL, 0);
     return true;
@@ -77,19 +78,22 @@ size_t timeline_read_some(const struct timeline *tl, unsigned hart, uint64_t va,
     return done;
 }
 
+size_t timeline_read_physical(const struct timeline *tl, uint64_t pa, void *bytes, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        size_t n = bytes_in_page(pa + done, size - done);
+        if (!machine_peek(tl->m, pa + done, (uint8_t *)bytes + done, n))
+            break;
+        done += n;
+    }
+    return done;
+}
+
 bool timeline_read_memory(const struct timeline *tl, unsigned hart, uint64_t va, void *bytes,
                           size_t size)
 {
     return timeline_read_some(tl, hart, va, bytes, size) == size;
-}
-
-static bool writable_now(const struct timeline *tl, struct error *err)
-{
-    if (tl->live)
-        return true;
-    return error_set(err, ERROR_UNSUPPORTED,
-                     "history cannot be changed: go to its end first (monitor goto %" PRIu64 ")",
-                     tl->tip);
 }
 
 /* Where a debugger may write: RAM, whatever the page's permissions are. */
@@ -108,11 +112,12 @@ bool timeline_write_memory(struct timeline *tl, unsigned hart, uint64_t va, cons
                            size_t size, struct error *err)
 {
     uint64_t pa;
-    if (!writable_now(tl, err))
-        return false;
+    branch_before_memory(tl, hart, va);
     for (size_t done = 0; done < size; done += bytes_in_page(va + done, size - done))
         if (!locate(tl, hart, va + done, bytes_in_page(va + done, size - done), &pa, err))
             return false;
+    if (!branch_for_write(tl, err))
+        return false;
     for (size_t done = 0, n; done < size; done += n) {
         uint8_t event[8 + RAM_PAGE_SIZE];
         n = bytes_in_page(va + done, size - done);
@@ -122,6 +127,25 @@ bool timeline_write_memory(struct timeline *tl, unsigned hart, uint64_t va, cons
         memcpy(event + 8, (const uint8_t *)bytes + done, n);
         record(tl, EVENT_MEMORY, hart, event, 8 + n);
     }
+    branch_wrote_memory(tl, hart, va);
+    return true;
+}
+
+bool timeline_write_physical(struct timeline *tl, uint64_t pa, const void *bytes, size_t size,
+                             struct error *err)
+{
+    if (!ram_contains(&tl->m->ram, pa, size))
+        return error_set(err, ERROR_RANGE, "no RAM at physical address %#" PRIx64, pa);
+    if (!branch_for_write(tl, err))
+        return false;
+    for (size_t done = 0, n; done < size; done += n) {
+        uint8_t event[8 + RAM_PAGE_SIZE];
+        n = bytes_in_page(pa + done, size - done);
+        store_le64(event, pa + done);
+        memcpy(event + 8, (const uint8_t *)bytes + done, n);
+        record(tl, EVENT_MEMORY, tl->m->state.running, event, 8 + n);
+    }
+    branch_wrote_physical(tl);
     return true;
 }
 
@@ -140,15 +164,33 @@ bool timeline_write_register(struct timeline *tl, unsigned hart, unsigned number
     const struct cpu_register *reg = find_register(cpu, number);
     if (!reg)
         return error_set(err, ERROR_RANGE, "no register number %u", number);
-    if (cpu->ops->get_register(cpu, number) == value)
+    if (cpu->ops->get_register(cpu, number) == value) {
+        branch_wrote_register(tl, hart);
         return true;
-    if (!writable_now(tl, err))
-        return false;
+    }
     if (reg->read_only)
         return error_set(err, ERROR_UNSUPPORTED, "register %s cannot be written", reg->name);
+    branch_before_register(tl);
+    if (!branch_for_write(tl, err))
+        return false;
+    uint64_t pc = cpu->ops->pc(cpu);
     uint8_t event[12];
     store_le32(event, number);
     store_le64(event + 4, value);
     record(tl, EVENT_REGISTER, hart, event, sizeof event);
+    tl->pc_written = tl->pc_written || cpu->ops->pc(cpu) != pc;
+    branch_wrote_register(tl, hart);
+    return true;
+}
+
+bool timeline_hold_harts(struct timeline *tl, uint32_t mask)
+{
+    if (timeline_on_main(tl))
+        return false;
+    if (!tl->live || tl->m->state.held == mask)
+        return tl->m->state.held == mask;
+    uint8_t event[4];
+    store_le32(event, mask);
+    record(tl, EVENT_HOLD, 0, event, sizeof event);
     return true;
 }

@@ -126,3 +126,16 @@ bool bookmarks_unpack(struct timeline *tl, const uint8_t *bytes, size_t size, st
     }
     return true;
 }
+
+void bookmarks_copy(const struct bookmark_list *from, uint64_t position, struct bookmark_list *to)
+{
+    *to = (struct bookmark_list){.changes = from->changes};
+    for (size_t i = 0; i < from->count && from->bookmark[i].position <= position; i++)
+        insert(to, &from->bookmark[i]);
+}
+
+void bookmarks_forget(struct timeline *tl)
+{
+    while (tl->bookmarks.count && tl->bookmarks.bookmark[0].position < timeline_begin(tl))
+        timeline_bookmark_remove(tl, tl->bookmarks.bookmark[0].name);
+}

@@ -5,7 +5,10 @@ static void begin_forward(struct timeline *tl, struct operation op)
 {
     op.phase = PHASE_FORWARD;
     operation_begin(tl, op);
-    points_arm_forward(tl);
+    if (tl->step_over && op.kind != OPERATION_CONTINUE)
+        step_over_begin(tl);
+    else
+        points_arm_forward(tl);
 }
 
 void timeline_continue(struct timeline *tl)
@@ -15,6 +18,7 @@ void timeline_continue(struct timeline *tl)
 
 void timeline_continue_to(struct timeline *tl, uint64_t n)
 {
+    branch_settle(tl);
     uint64_t here = machine_position(tl->m);
     begin_forward(tl,
                   (struct operation){.kind = OPERATION_CONTINUE, .target = n < here ? here : n});
@@ -22,12 +26,14 @@ void timeline_continue_to(struct timeline *tl, uint64_t n)
 
 void timeline_step(struct timeline *tl, unsigned hart)
 {
+    branch_settle(tl);
     begin_forward(
         tl, (struct operation){.kind = OPERATION_STEP, .hart = hart, .target = POSITION_NONE});
 }
 
 void timeline_step_range(struct timeline *tl, unsigned hart, uint64_t low, uint64_t high)
 {
+    branch_settle(tl);
     begin_forward(tl, (struct operation){.kind = OPERATION_STEP_RANGE,
                                          .hart = hart,
                                          .low = low,
@@ -40,6 +46,7 @@ static enum timeline_status land_before_idle(struct timeline *tl, const struct s
                                              struct reported report)
 {
     uint64_t here = machine_position(tl->m);
+    prints_end(tl);
     tl->op.phase = PHASE_LAND;
     tl->op.target = tl->op.start = here;
     tl->op.found = *stop;
@@ -52,10 +59,11 @@ static enum timeline_status land_before_idle(struct timeline *tl, const struct s
 
 static enum timeline_status finish_hit(struct timeline *tl, struct stop *stop)
 {
-    struct reported report = points_reported(tl);
+    const struct hit *hit = &tl->seen.hit;
+    struct reported report = points_reported(tl, machine_position(tl->m));
     *stop = (struct stop){0};
     points_describe(tl, stop);
-    if (!tl->live && tl->player.warped_at == report.step)
+    if (!tl->live && !hit->behind && tl->player.warped_at == hit->position)
         return land_before_idle(tl, stop, report);
     return operation_finish(tl, stop, report);
 }
@@ -75,6 +83,8 @@ static enum timeline_status step_done(struct timeline *tl, struct stop *stop)
     struct operation *op = &tl->op;
     struct cpu *cpu = tl->m->cpu[op->hart];
     uint64_t pc = cpu->ops->pc(cpu);
+    if (step_over_goes_on(tl))
+        return TIMELINE_RUNNING;
     if (op->kind == OPERATION_STEP_RANGE && pc >= op->low && pc < op->high)
         return TIMELINE_RUNNING;
     *stop = operation_stop(STOP_DONE, 0);
@@ -85,6 +95,8 @@ static enum timeline_status step_done(struct timeline *tl, struct stop *stop)
 enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
 {
     struct operation *op = &tl->op;
+    if (tl->seen.any) /* an event has written */
+        return finish_hit(tl, stop);
     if (!op->from_tip && run_at_tip(tl)) {
         run_go_live(tl);
         *stop = operation_stop(STOP_END, 0);
@@ -97,13 +109,14 @@ enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
     if (tl->interrupted)
         return operation_finish_plain(tl, STOP_INTERRUPT, stop);
     bool steps = op->kind != OPERATION_CONTINUE;
-    tl->m->step_cpu = steps ? op->hart : MACHINE_CPUS;
+    tl->m->step_cpu = steps ? step_over_hart(tl) : MACHINE_CPUS;
     enum run_result result = tl->live ? run_live(tl, op->target)
                                       : run_replay(tl, op->target < tl->tip ? op->target : tl->tip);
     if (result != RUN_IDLE)
         tl->idle_since = 0;
-    if (result == RUN_HIT)
+    if (tl->seen.any && result != RUN_DIVERGED)
         return finish_hit(tl, stop);
+    prints_forward(tl);
     if (result == RUN_DIVERGED)
         return operation_finish_diverged(tl, stop);
     if (!tl->live && run_at_tip(tl))
@@ -111,6 +124,9 @@ enum timeline_status forward_advance(struct timeline *tl, struct stop *stop)
     switch (result) {
     case RUN_REACHED:
         return steps ? step_done(tl, stop) : operation_finish_plain(tl, STOP_DONE, stop);
+    case RUN_HIT: /* of no client's */
+        step_over_goes_on(tl);
+        return TIMELINE_RUNNING;
     case RUN_HALTED:
         return operation_finish_plain(tl, STOP_HALT, stop);
     case RUN_IDLE:

@@ -189,6 +189,23 @@ bool history_verify(struct timeline *tl, const struct mark *mark)
     return false;
 }
 
+void history_take_origin(struct timeline *tl)
+{
+    struct entry entry = {.checkpoint = snapshots_take(&tl->snapshots),
+                          .log_index = log_count(tl->log),
+                          .vtime = clock_vtime(&tl->m->clock),
+                          .stored = CHUNK_NONE,
+                          .stored_summary = CHUNK_NONE};
+    struct history *h = &tl->history;
+    entries_insert(h, h->entries, entry);
+    h->cost_ns = 0;
+    h->torn = false;
+    const struct mark *last = h->marks ? &h->mark[h->marks - 1] : NULL;
+    if (!last || last->position != tl->tip || last->log_index != entry.log_index)
+        history_add_mark(tl, &(struct mark){entry.checkpoint->position, entry.log_index,
+                                            entry.checkpoint->digest});
+}
+
 bool history_may_hit(struct timeline *tl, const struct entry *entry)
 {
     if (!points_any(&tl->points.armed))
@@ -215,9 +232,5 @@ void history_begin(struct timeline *tl)
 
 void history_fini(struct timeline *tl)
 {
-    struct history *h = &tl->history;
-    while (h->entries)
-        entries_erase(tl, h->entries - 1);
-    free(h->entry);
-    free(h->mark);
+    history_release(tl, &tl->history);
 }

@@ -115,15 +115,11 @@ void history_forget(struct timeline *tl, uint64_t position)
     const struct checkpoint *kept = entries_automatic(h, first - 1)->checkpoint;
     while (h->entry[0].checkpoint != kept)
         entries_erase(tl, 0);
-    size_t gone = entry_marks_before(h, &h->entry[0]);
-    h->marks -= gone;
-    h->marks_forgotten += gone;
-    memmove(h->mark, h->mark + gone, h->marks * sizeof *h->mark);
+    history_forget_marks(h);
 }
 
-void history_unload(struct timeline *tl, struct entry *e)
+void history_unload(struct timeline *tl, struct history *h, struct entry *e)
 {
-    struct history *h = &tl->history;
     h->bytes -= entry_bytes(e);
     checkpoint_unload(&tl->snapshots, e->checkpoint);
     h->bytes += entry_bytes(e);

@@ -6,6 +6,7 @@
 #include "replay/player.h"
 #include "replay/recorder.h"
 #include "timeline/bookmarks.h"
+#include "timeline/points.h"
 #include "timeline/recording.h"
 #include "timeline/recording_index.h"
 #include "timeline/summary.h"
@@ -24,7 +25,8 @@ struct entry {
     uint64_t born;           /* approach: order of making; 0: automatic */
     uint32_t stored;         /* its chunk in the recording this timeline was opened from, or */
     uint32_t stored_summary; /* that of its summary; CHUNK_NONE */
-    bool compared;           /* stored: restored before, and was what the recording says of it */
+    bool shared;   /* another branch's history has the checkpoint, and counts its memory */
+    bool compared; /* stored: restored before, and was what the recording says of it */
 };
 
 /* The digest of a state, kept when its checkpoint goes. */
@@ -48,22 +50,53 @@ struct history {
     uint64_t take_ns;         /* processor time the last one took */
 };
 
-/* A point as clients know it. */
-struct point {
-    unsigned kinds;
-    uint64_t address, size;
+/* What a movement looks at besides clients' points. */
+struct points_also {
+    const uint64_t *execute; /* the movement's, until it is over */
+    size_t count;
+    bool traps;
+    hit_fn *see; /* sees every hit first, clients' too; true: stop, tl->seen unchanged */
+    void *ctx;
 };
 
 struct point_set {
-    struct point *point;
+    struct timeline_point *point;
     size_t count, capacity;
+    unsigned numbers;    /* given so far */
     struct points armed; /* as the machine wants them */
+    size_t *of_execute;  /* of armed.execute[i] the index of its point; SIZE_MAX: none of these */
+    struct asked {
+        uint64_t position, address;
+    } asked;     /* the breakpoint's hit that was looked at last */
+    hit_fn *hit; /* what clients' points do at a hit */
+    struct points_also also;
 };
 
-/* The hits of one step that a stop has reported. */
+/* What stops have reported of where the machine stands, so that going on does not stop at it again.
+ */
 struct reported {
-    uint64_t step;
+    uint64_t step; /* hits of this step */
     unsigned kinds;
+    uint64_t behind; /* writes reported behind, which the state at this position is the first to
+                      * show; POSITION_NONE: none */
+};
+
+/* What actions have printed, of which it is not yet certain that the movement gets there. Ascending
+ * by step. */
+struct print {
+    uint64_t step;
+    size_t point, size; /* index; bytes of text */
+    bool execute;       /* of a breakpoint: it belongs to the arrival at the step, else to its
+                         * making */
+};
+
+struct prints {
+    struct buffer text;
+    struct print *print;
+    size_t count, capacity;
+    bool cut; /* the oldest were too many */
+    void (*out)(void *ctx, const void *text, size_t size);
+    void *ctx;
 };
 
 enum operation_kind {
@@ -72,13 +105,20 @@ enum operation_kind {
     OPERATION_STEP,
     OPERATION_STEP_RANGE,
     OPERATION_SEEK,
+    OPERATION_SWITCH, /* to another branch */
     OPERATION_REVERSE_CONTINUE,
-    OPERATION_REVERSE_STEP
+    OPERATION_REVERSE_STEP,
+    OPERATION_LINE,
+    OPERATION_QUERY,
+    OPERATION_COMPARE
 };
 
 enum phase {
     PHASE_FORWARD, /* running on */
     PHASE_SCAN,    /* replaying an interval, looking for hits */
+    PHASE_QUERY,   /* the same for a question */
+    PHASE_LINE,    /* the same for the beginning of a source line */
+    PHASE_OVER,    /* the same for the entry of an interrupt's handler */
     PHASE_LAND     /* seeking to the position decided on */
 };
 
@@ -91,9 +131,11 @@ struct operation {
     uint64_t start;         /* position where it began */
     bool from_tip;          /* it began live */
     uint64_t target;        /* where to land, or how far to run */
+    uint64_t landing;       /* landing: where the replay began */
     uint64_t approach;      /* landing: where the next approach checkpoint is taken */
     uint64_t scan_end;      /* the interval being scanned ends here */
     bool scanning;          /* its replay is under way */
+    bool then_back;         /* having landed, go one step of `hart` back from there */
     struct stop found;      /* what to report after landing */
     struct reported report; /* what of it will then have been reported */
 };
@@ -101,8 +143,10 @@ struct operation {
 /* The hit a run stopped at, or the last one a scan has seen. */
 struct seen {
     bool any;
-    struct hit hit;
-    struct point point;
+    struct hit hit;   /* .after: gone */
+    unsigned owners;  /* 1 << enum point_owner of the points that hold; 0: a trigger's */
+    unsigned kinds;   /* of the point to report */
+    uint64_t address; /* first byte accessed of its range, or the pc */
 };
 
 struct bookmark_list {
@@ -130,8 +174,30 @@ struct recorded {
     bool failed;                     /* it was said that writing has failed */
     bool unbounded;                  /* that the file cannot be shortened */
     bool tight;                      /* it was said that the file may hardly hold anything */
+    bool saving;                     /* timeline_save is under way: nothing is forgotten */
     char *reason, *verdict;          /* why the run is over; NULL: not said */
     uint64_t verdict_at;             /* where the tip was then */
+};
+
+/* What belongs to one branch, of the branch the machine stands on in struct timeline itself. */
+struct parked {
+    struct log *log;
+    struct history history;
+    struct transcript *transcript;
+    struct bookmark_list bookmarks;
+    struct triggers triggers;
+    uint64_t tip;
+};
+
+struct branch;
+
+/* list[0] is main. */
+struct branch_list {
+    struct branch **list;
+    size_t count;
+    struct branch *now;
+    uint64_t changes;     /* of branches with names, as files have them */
+    struct buffer notice; /* see timeline_notice */
 };
 
 struct timeline {
@@ -151,9 +217,15 @@ struct timeline {
     struct recorder recorder;
     struct player player;
     struct history history;
+    struct branch_list branches;
     struct point_set points;
+    struct prints prints;
+    struct line_move *line;      /* line_move.c; NULL: none under way */
+    struct step_over *step_over; /* step_over.c; NULL: it is off */
     struct triggers triggers;
     struct operation op;
+    struct question *question;   /* query.c; NULL: nothing was asked yet */
+    struct comparing *comparing; /* compare.c */
     struct seen seen;
     struct reported reported;
     struct error diverged;
@@ -167,6 +239,7 @@ struct timeline {
     uint64_t warped_at; /* position at which idle time has passed that no step or event ended */
     bool live;
     bool interrupted;
+    bool pc_written; /* by a debugger since the last stop: a breakpoint there is ahead */
 };
 
 /* Host time in ns, for slices and for pacing idle time. */
@@ -220,25 +293,131 @@ void history_thin(struct timeline *tl);
 const char *history_full(const struct timeline *tl);
 size_t history_bytes(const struct timeline *tl);
 
-/* ---- points.c ---- */
+/* Not live: the state here begins the history of another future. */
+void history_take_origin(struct timeline *tl);
+/* The part of this history up to the state at (position, log_index), for another branch. Its
+ * checkpoints are shared, and its summaries; those that a recording has are not loaded. */
+void history_copy(struct timeline *tl, uint64_t position, uint64_t log_index, struct history *out);
+/* It begins with the state of main's first entry from now on, which is part of it. */
+void history_begin_with(struct timeline *tl, const struct entry *first);
+/* Free all of a branch's history. */
+void history_release(struct timeline *tl, struct history *h);
+
+/* ---- branch.c ---- */
+
+void branches_init(struct timeline *tl);
+/* While main is in the timeline or not; frees all but what struct timeline itself holds then. */
+void branches_fini(struct timeline *tl);
+/* Host memory of all branches but the present one. */
+size_t branches_bytes(const struct timeline *tl);
+/* A debugger is about to write: true when the machine is live, or after a diversion has begun. */
+bool branch_for_write(struct timeline *tl, struct error *err);
+/* After an inferior call another one may begin: it does so in history, not behind the first. */
+void branch_before_register(struct timeline *tl);
+void branch_before_memory(struct timeline *tl, unsigned hart, uint64_t va);
+void branch_wrote_register(struct timeline *tl, unsigned hart);
+void branch_wrote_memory(struct timeline *tl, unsigned hart, uint64_t va);
+void branch_wrote_physical(struct timeline *tl);
+/* The live machine has made steps. */
+void branch_ran(struct timeline *tl);
+/* A resume is about to begin: an inferior call that is over leaves no trace. */
+void branch_settle(struct timeline *tl);
+/* The same without a word on what is left standing: for seeks and queries. */
+bool branch_undo_call(struct timeline *tl);
+/* A movement has ended here: before a diversion's origin it is left. */
+void branch_left(struct timeline *tl);
+/* Of the branch with that number in the list; NULL: there is none. */
+struct history *branch_history(struct timeline *tl, size_t index);
+/* Main's history before `position` has gone: branches that come from there go too. */
+void branches_forget(struct timeline *tl, uint64_t position);
+/* For branches that see no host: what the door answers. */
+uint64_t branch_clock(struct timeline *tl);
+void branch_entropy(struct timeline *tl, uint8_t *bytes, size_t size);
+/* Put main into the timeline, for who looks at or writes its history: the machine stays where it
+ * is, and is not live. Returns the one to give to branches_put_back; NULL: it was main. */
+struct branch *branches_take_main(struct timeline *tl);
+/* No-op for NULL. */
+void branches_put_back(struct timeline *tl, struct branch *branch);
+/* The same with the machine, for who has to move it: it goes to main, and back to where it was.
+ * NULL: it was on main. */
+struct branch *branches_visit_main(struct timeline *tl);
+void branches_return(struct timeline *tl, struct branch *branch);
+
+/* ---- branch_file.c: branches in recordings ---- */
+
+/* The part of main's history that a file has: positions and log indexes, both ends included. */
+struct stretch {
+    uint64_t from, from_event, to, to_event;
+};
+
+/* How many branches have a name and come from there. */
+uint32_t branches_count(const struct timeline *tl, const struct stretch *of);
+/* The one of these with the number, from 1 on, as files have it. */
+void branch_pack(struct timeline *tl, uint32_t number, const struct stretch *of,
+                 struct buffer *out);
+/* The other way round, in the order of numbers, into a timeline that has just been opened and
+ * stands on main. False: nothing is added. */
+bool branch_unpack(struct timeline *tl, const uint8_t *bytes, size_t size, struct error *err);
+
+/* ---- point_set.c ---- */
 
 void point_set_fini(struct point_set *set);
+
+/* ---- points.c ---- */
+
+/* Free what an armed set consists of. */
+void points_free(struct points *armed);
+/* The set has changed: what is armed knows its points by index. */
+void points_rearm(struct timeline *tl);
 /* Arm them for running forward (stop at the first hit) or for a scan (note the last), or not at
  * all. tl->seen is cleared. */
 void points_arm_forward(struct timeline *tl);
 void points_arm_scan(struct timeline *tl);
+/* The same, and `also` besides, until they are armed anew. */
+void points_arm_forward_also(struct timeline *tl, const struct points_also *also);
+void points_arm_scan_also(struct timeline *tl, const struct points_also *also);
 void points_disarm(struct timeline *tl);
+/* Arm just these (read during the call only), and traps, with a hook of the caller's, which sees
+ * hits by address and range: it asks point_matches for the rest. Until the next points_arm or
+ * points_disarm. */
+void points_arm_other(struct timeline *tl, const struct timeline_point *point, size_t count,
+                      bool traps, hit_fn *hit, void *ctx);
+/* The one predicate of a hit, asked inside the hook: kinds, range, space, `changes`, condition. */
+bool point_matches(const struct timeline *tl, const struct timeline_point *p,
+                   const struct hit *hit);
+/* Does the access change bytes that the range has? Not known: true. */
+bool point_changes(const struct timeline *tl, const struct timeline_point *p,
+                   const struct hit *hit);
+/* A movement forward ends here: the engine has perhaps not been asked about the instruction that it
+ * stands at, whose actions are run by who arrives. */
+void points_arrive(struct timeline *tl);
 /* Fill in a stop from tl->seen. */
 void points_describe(const struct timeline *tl, struct stop *stop);
-/* What a stop at tl->seen reports, with what has been reported of its step before. */
-struct reported points_reported(const struct timeline *tl);
+/* What a stop at tl->seen, at `position`, reports, with what has been reported there before. */
+struct reported points_reported(const struct timeline *tl, uint64_t position);
+/* May the armed points and actions be hit in a step of the only hart that nothing is known of? */
+bool points_any_watch_or_action(const struct timeline *tl);
+
+/* ---- prints.c ---- */
+
+void prints_fini(struct prints *prints);
+/* Forget what has not been printed. */
+void prints_clear(struct prints *prints);
+/* Run the action of point `index` at `hit`, unless it has run for this step. */
+void prints_run(struct timeline *tl, size_t index, const struct hit *hit);
+/* Print those that the machine has come to. */
+void prints_forward(struct timeline *tl);
+/* A movement forward ends here: the same, and forget the others. */
+void prints_end(struct timeline *tl);
+/* A movement back has come to `position`: print those of later steps, last first; forget all. */
+void prints_backward(struct timeline *tl, uint64_t position);
 
 /* ---- operation.c: how operations begin and end ---- */
 
 /* A stop of this hart is that of the hart whose turn it will be. */
 enum { HART_RUNNING = MACHINE_CPUS };
 
-#define NOTHING_REPORTED ((struct reported){POSITION_NONE, 0})
+#define NOTHING_REPORTED ((struct reported){POSITION_NONE, 0, POSITION_NONE})
 
 /* No movement goes on from a state that a divergence has left: back to a good one first. */
 void operation_leave_divergence(struct timeline *tl);
@@ -260,12 +439,57 @@ enum timeline_status forward_advance(struct timeline *tl, struct stop *stop);
 enum timeline_status search_advance(struct timeline *tl, struct stop *stop);
 enum timeline_status seek_advance(struct timeline *tl, struct stop *stop);
 
+/* Does the operation only look, so that it leaves what the last stop has left? */
+static inline bool operation_looks(const struct timeline *tl)
+{
+    return tl->op.kind == OPERATION_QUERY || tl->op.kind == OPERATION_COMPARE;
+}
+
+/* query.c, compare.c */
+enum timeline_status query_advance(struct timeline *tl, struct stop *stop);
+void query_progress(const struct timeline *tl, uint64_t *done, uint64_t *total);
+void question_free(struct question *q);
+/* OPERATION_COMPARE has landed. True: it goes on from here. */
+bool compare_landed(struct timeline *tl);
+/* It is to turn back: to the branch where it began. */
+void compare_turn_back(struct timeline *tl);
+void comparing_free(struct timeline *tl);
+
+/* Having landed, the operation in its turn goes back by hart's most recent step. */
+void search_step_back(struct timeline *tl, unsigned hart);
+/* Land where a scan's last hit of clients' points makes it stop. */
+void search_decide_hit(struct timeline *tl);
+
 /* Go over to landing at `n`: chooses where to replay from, the present place included. */
 void seek_begin(struct timeline *tl, uint64_t n);
+/* Begin an operation that lands at `n` of the history that has just become the timeline's; an
+ * interrupt ends it where it is. */
+void seek_elsewhere(struct timeline *tl, uint64_t n);
 /* So that an interrupted movement is back at once. */
 void seek_remember_start(struct timeline *tl);
 /* Back to where an interrupted movement began; that cannot be interrupted. */
 void seek_turn_back(struct timeline *tl);
+
+/* ---- line_move.c ---- */
+
+enum timeline_status line_advance(struct timeline *tl, struct stop *stop);
+void line_move_fini(struct timeline *tl);
+
+/* ---- step_over.c: steps pass over interrupts' handlers ---- */
+
+void step_over_fini(struct timeline *tl);
+/* A step forward begins: remember the context it is made from, and arm what tells of interrupts. */
+void step_over_begin(struct timeline *tl);
+/* The hart has made its step, or stands before an instruction that step_over waits for. False: it
+ * was no interrupt entry, and the step is over; else run on. */
+bool step_over_goes_on(struct timeline *tl);
+/* The hart whose step ends the run; MACHINE_CPUS: none at present. */
+unsigned step_over_hart(const struct timeline *tl);
+/* A step back from here begins. */
+void step_over_begin_back(struct timeline *tl, unsigned hart);
+/* A step back has landed; false: it is over, else the operation has gone on. */
+bool step_over_landed(struct timeline *tl);
+enum timeline_status step_over_advance(struct timeline *tl, struct stop *stop);
 
 /* ---- recording_open.c ---- */
 
@@ -279,6 +503,10 @@ struct buffer recording_load_chunk(struct recording *r, uint32_t number);
 
 /* Those in [from, to], as files have them. */
 void bookmarks_pack(const struct timeline *tl, uint64_t from, uint64_t to, struct buffer *out);
+/* Those up to a position, for another branch. */
+void bookmarks_copy(const struct bookmark_list *from, uint64_t position, struct bookmark_list *to);
+/* Remove those before the beginning of history. */
+void bookmarks_forget(struct timeline *tl);
 bool bookmarks_unpack(struct timeline *tl, const uint8_t *bytes, size_t size, struct error *err);
 
 /* ---- recording.c: what is written while the machine runs ---- */

@@ -51,10 +51,17 @@ enum timeline_status operation_finish(struct timeline *tl, struct stop *stop,
         stop->halt = (enum machine_halt)tl->m->state.halt;
         stop->halt_code = tl->m->state.halt_code;
     }
+    if (tl->op.phase == PHASE_FORWARD)
+        prints_end(tl);
+    else
+        prints_clear(&tl->prints);
+    if (!operation_looks(tl))
+        tl->pc_written = false;
     tl->op.kind = OPERATION_NONE;
     tl->idle_since = 0;
     tl->m->step_cpu = MACHINE_CPUS;
     tl->reported = report;
+    branch_left(tl);
     tl->focus[tl->focus_next++ % (sizeof tl->focus / sizeof *tl->focus)] = stop->position;
     return TIMELINE_STOPPED;
 }

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "timeline/branches.h"
 #include "timeline/recording_writer.h"
 
 #include <errno.h>
@@ -302,9 +303,28 @@ static void forget_in_memory(struct timeline *tl)
         timeline_forget(tl, old->checkpoint->position);
 }
 
+/* A branch gets into the file when its machine rests: what it has is written anew each time. */
+static void follow_branch(struct timeline *tl, bool rests)
+{
+    struct recording_writer *w = tl->recorded.writer;
+    if (!rests || !w || host_ns() - recording_writer_synced(w) < DISK_NS)
+        return;
+    bool live = tl->live;
+    struct branch *branch = branches_take_main(tl);
+    recording_writer_flush_now(w);
+    branches_put_back(tl, branch);
+    tl->live = live;
+}
+
 void recording_follow(struct timeline *tl, bool rests)
 {
     struct recorded *r = &tl->recorded;
+    if (r->saving)
+        return;
+    if (!timeline_on_main(tl)) {
+        follow_branch(tl, rests);
+        return;
+    }
     if (!tl->live)
         return;
     forget_in_memory(tl);
@@ -334,7 +354,7 @@ static bool next_is_late(struct timeline *tl)
 bool recording_wait(struct timeline *tl)
 {
     struct recording_writer *w = tl->recorded.writer;
-    if (!w || !tl->live || tl->interrupted)
+    if (!w || !tl->live || !timeline_on_main(tl) || tl->interrupted)
         return false;
     return !chunk_writer_wait(recording_writer_chunks(w), 1000000) || next_is_late(tl);
 }
@@ -347,6 +367,8 @@ bool timeline_record_close(struct timeline *tl, struct error *err)
     check(!timeline_moving(tl), "the machine moves");
     if (tl->live)
         history_take(tl);
+    bool live = tl->live;
+    struct branch *branch = branches_take_main(tl);
     /* What is still to come would not fit into the first one. */
     while (r->next && !r->failed && nearly_full(r)) {
         chunk_writer_wait(recording_writer_chunks(r->next), 1000000);
@@ -357,6 +379,8 @@ bool timeline_record_close(struct timeline *tl, struct error *err)
     struct recording_writer *w = r->writer;
     r->writer = r->next = NULL;
     bool ok = end_file(w, r->path, NULL, err);
+    branches_put_back(tl, branch);
+    tl->live = live;
     free(r->path);
     r->path = NULL;
     return ok;
@@ -420,6 +444,10 @@ bool timeline_save(struct timeline *tl, const char *path, const struct recording
 {
     check(!timeline_moving(tl), "the machine moves");
     const struct recording_options options = {.path = path, .content = content};
+    if (!is_free(path, err))
+        return false;
+    tl->recorded.saving = true;
+    struct branch *branch = branches_visit_main(tl);
     uint64_t here = timeline_position(tl);
     bool was_live = tl->live;
     struct reported reported = tl->reported;
@@ -427,18 +455,21 @@ bool timeline_save(struct timeline *tl, const char *path, const struct recording
         history_take(tl);
     from = from < timeline_begin(tl) ? timeline_begin(tl) : from > tl->tip ? tl->tip : from;
     to = to > tl->tip ? tl->tip : to < from ? from : to;
-    bool ok = is_free(path, err) && save(tl, path, &options, from, to, err);
+    bool ok = save(tl, path, &options, from, to, err);
     struct error back = ERROR_INIT;
     if (!go_to(tl, was_live ? tl->tip : here, &back))
         log_line(LOG_WARN, "%s", back.message);
+    branches_return(tl, branch);
+    tl->recorded.saving = false;
     tl->reported = reported;
     return ok;
 }
 
 void timeline_forget(struct timeline *tl, uint64_t position)
 {
+    check(timeline_on_main(tl), "main's history is forgotten on another branch");
     history_forget(tl, position);
+    branches_forget(tl, position);
     log_forget(tl->log, tl->history.entry[0].log_index);
-    while (tl->bookmarks.count && tl->bookmarks.bookmark[0].position < timeline_begin(tl))
-        timeline_bookmark_remove(tl, tl->bookmarks.bookmark[0].name);
+    bookmarks_forget(tl);
 }

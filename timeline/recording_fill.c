@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -256,6 +257,71 @@ static void add_bookmarks(struct timeline *tl, struct recording *r)
     buffer_fini(&b);
 }
 
+/* ---- branches: sets of chunks, each with the set's number, its size, and the number in it ---- */
+
+enum { BRANCH_HEAD = 16 };
+
+static bool load_branch(struct recording *r, size_t index, struct buffer *b)
+{
+    struct error err = ERROR_INIT;
+    buffer_clear(b);
+    return chunk_reader_load(r->in, chunk_reader_chunk(r->in, index), b, &err) &&
+           b->size >= BRANCH_HEAD;
+}
+
+/* Where the chunk before index `end` is; false: there is none. */
+static bool branch_before(const struct recording *r, size_t *end)
+{
+    while (*end > 0)
+        if (chunk_reader_chunk(r->in, --*end)->kind == CHUNK_BRCH)
+            return true;
+    return false;
+}
+
+/* The chunks of the last whole set, numbers 1 to `*count`, in `at`. */
+static void find_set(struct recording *r, size_t at[BRANCHES], uint32_t *count)
+{
+    struct buffer b = {0};
+    uint64_t set = 0;
+    uint32_t left = 0;
+    *count = 0;
+    for (size_t i = chunk_reader_count(r->in); branch_before(r, &i);) {
+        if (!load_branch(r, i, &b))
+            continue;
+        uint32_t size = load_le32(b.data + 8), number = load_le32(b.data + 12);
+        if (load_le64(b.data) != set || number != left) { /* the last of a set, or what is torn */
+            set = load_le64(b.data);
+            left = size < BRANCHES && number == size ? number : 0;
+            *count = left;
+            if (!number && !size)
+                break;
+        }
+        if (!left)
+            continue;
+        at[left - 1] = i;
+        if (!--left)
+            break;
+    }
+    *count = left ? 0 : *count;
+    buffer_fini(&b);
+}
+
+static void add_branches(struct timeline *tl, struct recording *r)
+{
+    size_t at[BRANCHES];
+    uint32_t count;
+    struct buffer b = {0};
+    struct error err = ERROR_INIT;
+    find_set(r, at, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (!load_branch(r, at[i], &b) ||
+            !branch_unpack(tl, b.data + BRANCH_HEAD, b.size - BRANCH_HEAD, &err)) {
+            recording_note_damage(r, "a branch is damaged: it is missing");
+            break;
+        }
+    buffer_fini(&b);
+}
+
 static bool fits(const struct timeline *tl, const struct recording *r, struct error *err)
 {
     if (digest_equal(&tl->origin->digest, &r->index.origin.digest))
@@ -278,6 +344,7 @@ bool recording_fill(struct timeline *tl, struct recording *r, struct error *err)
     add_entries(tl, r);
     add_parts(tl, r);
     add_bookmarks(tl, r);
+    add_branches(tl, r);
     timeline_set_verdict(tl, r->index.tip.reason, r->index.tip.verdict);
     return true;
 }

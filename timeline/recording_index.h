@@ -20,6 +20,9 @@
 #define CHUNK_DISK CHUNK_KIND('D', 'I', 'S', 'K') /* blocks of disk images */
 #define CHUNK_CONS CHUNK_KIND('C', 'O', 'N', 'S') /* what the guest printed */
 #define CHUNK_BOOK CHUNK_KIND('B', 'O', 'O', 'K') /* bookmarks, all there are */
+#define CHUNK_BRCH                                                                                 \
+    CHUNK_KIND('B', 'R', 'C', 'H')                /* a branch: the last set that is whole counts   \
+                                                   */
 #define CHUNK_TIP CHUNK_KIND('T', 'I', 'P', ' ')  /* what came before is complete up to here */
 #define CHUNK_TABL CHUNK_KIND('T', 'A', 'B', 'L') /* heads of chunks */
 

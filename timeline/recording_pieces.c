@@ -186,7 +186,7 @@ static bool emit_parts(struct recording_writer *w)
     return true;
 }
 
-void pieces_add_books(struct recording_writer *w)
+static void add_books(struct recording_writer *w)
 {
     if (w->book_changes == w->tl->bookmarks.changes)
         return;
@@ -195,6 +195,27 @@ void pieces_add_books(struct recording_writer *w)
     w->books = pieces_add(w, CHUNK_BOOK, &b, 0);
     w->book_changes = w->tl->bookmarks.changes;
     buffer_fini(&b);
+}
+
+static void add_branches(struct recording_writer *w)
+{
+    struct timeline *tl = w->tl;
+    if (w->branch_changes == tl->branches.changes)
+        return;
+    bool ends = w->extent.end != POSITION_NONE;
+    const struct stretch of = {w->begin, w->extent.begin.log_index, w->extent.end,
+                               ends ? w->extent.end_event : UINT64_MAX};
+    uint32_t count = branches_count(tl, &of);
+    for (uint32_t i = count ? 1 : 0; i <= count; i++) {
+        struct buffer b = {0};
+        pack_u64(&b, tl->branches.changes);
+        pack_u32(&b, count);
+        pack_u32(&b, i);
+        branch_pack(tl, i, &of, &b);
+        pieces_add(w, CHUNK_BRCH, &b, 0);
+        buffer_fini(&b);
+    }
+    w->branch_changes = tl->branches.changes;
 }
 
 static uint64_t tip_vtime(const struct timeline *tl)
@@ -216,7 +237,7 @@ static uint64_t tip_events(const struct recording_writer *w)
     return n;
 }
 
-void pieces_add_tip(struct recording_writer *w)
+static void add_tip(struct recording_writer *w)
 {
     const struct timeline *tl = w->tl;
     bool ends = w->extent.end != POSITION_NONE;
@@ -241,9 +262,17 @@ void pieces_add_tip(struct recording_writer *w)
     recording_pack_tip(&row, &b);
     pieces_add(w, CHUNK_TIP, &b, b.size);
     buffer_fini(&b);
+    w->told = position;
+}
+
+/* Branches come last: they begin before this tip, and have read none but its blocks. */
+void pieces_end_flush(struct recording_writer *w)
+{
+    add_books(w);
+    add_tip(w);
+    add_branches(w);
     w->flushed = host_ns();
     w->flushing = false;
-    w->told = position;
     if (!w->to_disk)
         return;
     w->synced = w->flushed;

@@ -15,7 +15,7 @@ struct recording_writer {
     uint64_t spacing_ns, keep_bytes;
     uint64_t event, mark, read, part; /* what comes next, by the timeline's numbers */
     uint64_t first_mark, first_part;
-    uint64_t book_changes;
+    uint64_t book_changes, branch_changes;
     uint32_t books;
     uint64_t looked;         /* marks there were when a checkpoint was last looked for */
     struct interval_row row; /* of the checkpoint written last, or being written */
@@ -38,10 +38,9 @@ void pieces_add_content(struct recording_writer *w, const struct recording_conte
 /* A piece of events, digests, blocks or transcript, if there is enough for one, or anything while
  * the writer is flushing. False: nothing. */
 bool pieces_add_pending(struct recording_writer *w);
-/* The bookmarks, if they have changed. */
-void pieces_add_books(struct recording_writer *w);
-/* What was added is complete up to here; ends the flush. */
-void pieces_add_tip(struct recording_writer *w);
+/* What was added is complete up to here; bookmarks and branches, if they have changed, go with it.
+ * Ends the flush. */
+void pieces_end_flush(struct recording_writer *w);
 /* Heads of all chunks, at the end. */
 void pieces_add_table(struct recording_writer *w);
 

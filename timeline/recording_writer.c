@@ -177,8 +177,7 @@ bool recording_writer_advance(struct recording_writer *w)
     if (pieces_add_pending(w))
         return true;
     if (w->flushing && !w->lost) {
-        pieces_add_books(w);
-        pieces_add_tip(w);
+        pieces_end_flush(w);
     } else if (w->closing && !room_left(w)) {
         return false; /* the last checkpoints are made again by whoever replays */
     } else if (checkpoint_writer_busy(w->checkpoints)) {
@@ -192,6 +191,13 @@ bool recording_writer_advance(struct recording_writer *w)
 bool recording_writer_caught_up(const struct recording_writer *w)
 {
     return !checkpoint_writer_busy(w->checkpoints) && w->looked == marks_made(w->tl);
+}
+
+void recording_writer_flush_now(struct recording_writer *w)
+{
+    recording_writer_flush(w, true);
+    while (w->flushing && recording_writer_advance(w))
+        ;
 }
 
 struct chunk_writer *recording_writer_chunks(struct recording_writer *w)
@@ -213,7 +219,8 @@ bool recording_writer_has_news(const struct recording_writer *w)
 {
     const struct timeline *tl = w->tl;
     return tl->tip != w->told || log_count(tl->log) != w->event ||
-           transcript_end(tl->transcript) != w->part || tl->bookmarks.changes != w->book_changes;
+           transcript_end(tl->transcript) != w->part || tl->bookmarks.changes != w->book_changes ||
+           tl->branches.changes != w->branch_changes;
 }
 
 uint64_t recording_writer_begin(const struct recording_writer *w)

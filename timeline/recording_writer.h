@@ -36,6 +36,8 @@ bool recording_writer_has_news(const struct recording_writer *w);
 /* Where the file begins and is called. */
 uint64_t recording_writer_begin(const struct recording_writer *w);
 const char *recording_writer_path(const struct recording_writer *w);
+/* Begin a flush to the disk, and end it. */
+void recording_writer_flush_now(struct recording_writer *w);
 /* The file has another name now. */
 void recording_writer_renamed(struct recording_writer *w, const char *path);
 /* Write the rest: checkpoints near the end as close as memory has them, `last` (NULL: the newest

@@ -2,6 +2,7 @@
 #include "timeline/internal.h"
 
 #include "base/check.h"
+#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -80,6 +81,8 @@ enum run_result run_live(struct timeline *tl, uint64_t until)
     uint64_t ns = host_cost_ns() - began;
     triggers_after_run(tl, resets);
     tl->tip = machine_position(tl->m);
+    if (tl->tip != from)
+        branch_ran(tl);
     tl->history.cost_ns += ns;
     adapt_chunk(tl, tl->tip - from, ns);
     if (run_failed(tl))
@@ -161,6 +164,7 @@ bool run_restore(struct timeline *tl, uint64_t n)
         return false;
     }
     player_attach(&tl->player, entry->log_index);
+    tl->op.landing = machine_position(tl->m);
     return true;
 }
 
@@ -186,10 +190,16 @@ static uint64_t real_wait(const struct timeline *tl)
     return need > AHEAD_MOST ? need : 0;
 }
 
+/* Nobody waits for the guest of a branch. */
+static bool warps(const struct timeline *tl)
+{
+    return tl->options.warp || !timeline_on_main(tl);
+}
+
 uint64_t run_event_vtime(const struct timeline *tl)
 {
     uint64_t now = clock_vtime(&tl->m->clock);
-    if (!tl->idle_since || tl->options.warp)
+    if (!tl->idle_since || warps(tl))
         return now;
     uint64_t waited = host_ns() - tl->idle_since, owed = ahead(tl, tl->idle_since);
     uint64_t deadline = machine_next_deadline(tl->m);
@@ -228,9 +238,9 @@ bool run_idle(struct timeline *tl)
     uint64_t deadline = machine_next_deadline(tl->m);
     if (!tl->idle_since)
         tl->idle_since = host_ns();
-    if (deadline == CLOCK_NEVER || (!tl->options.warp && timeline_idle_ns(tl)))
+    if (deadline == CLOCK_NEVER || (!warps(tl) && timeline_idle_ns(tl)))
         return false;
-    if (!tl->options.warp)
+    if (!warps(tl))
         note_ahead(tl, deadline);
     tl->idle_since = 0;
     tl->warped_at = machine_position(tl->m);

@@ -16,36 +16,61 @@ static void begin_reverse(struct timeline *tl, struct operation op)
 
 void timeline_reverse_continue(struct timeline *tl)
 {
+    branch_settle(tl);
     uint64_t floor = timeline_begin(tl);
     begin_reverse(tl, (struct operation){.kind = OPERATION_REVERSE_CONTINUE,
                                          .floor = floor,
                                          .found = operation_stop(STOP_BEGIN, floor)});
 }
 
-void timeline_reverse_step(struct timeline *tl, unsigned hart)
+/* Where hart's most recent step begins, or history. */
+static struct operation step_back(struct timeline *tl, unsigned hart)
 {
-    operation_leave_divergence(tl);
     uint64_t step = tl->m->state.last_step[hart], floor = timeline_begin(tl);
     struct stop found = operation_stop(STOP_BEGIN, floor);
     if (step != POSITION_NONE && step >= floor) {
         floor = step;
         found = (struct stop){.reason = STOP_DONE, .position = step, .hart = hart};
     }
-    begin_reverse(
-        tl, (struct operation){
-                .kind = OPERATION_REVERSE_STEP, .hart = hart, .floor = floor, .found = found});
+    return (struct operation){
+        .kind = OPERATION_REVERSE_STEP, .hart = hart, .floor = floor, .found = found};
+}
+
+void timeline_reverse_step(struct timeline *tl, unsigned hart)
+{
+    branch_settle(tl);
+    operation_leave_divergence(tl);
+    step_over_begin_back(tl, hart);
+    begin_reverse(tl, step_back(tl, hart));
+}
+
+void search_step_back(struct timeline *tl, unsigned hart)
+{
+    struct operation op = step_back(tl, hart);
+    step_over_begin_back(tl, hart);
+    op.phase = PHASE_SCAN;
+    op.start = tl->op.start;
+    op.from_tip = tl->op.from_tip;
+    op.scan_end = machine_position(tl->m);
+    op.report = NOTHING_REPORTED;
+    tl->op = op;
+    points_arm_scan(tl);
+    run_leave_live(tl);
 }
 
 /* The scan's last hit, as a stop: before the instruction, or behind the access. */
-static void decide_hit(struct timeline *tl)
+void search_decide_hit(struct timeline *tl)
 {
     const struct hit *hit = &tl->seen.hit;
     struct operation *op = &tl->op;
     op->found = (struct stop){0};
     points_describe(tl, &op->found);
     /* A breakpoint lies before its step: the step's accesses are ahead again. */
-    op->report = hit->kinds == HIT_EXECUTE ? NOTHING_REPORTED : points_reported(tl);
-    seek_begin(tl, hit->kinds == HIT_EXECUTE ? hit->position : hit->position + 1);
+    bool execute = hit->kinds == HIT_EXECUTE;
+    uint64_t position = execute ? hit->position : hit->position + 1;
+    op->report = execute ? NOTHING_REPORTED : points_reported(tl, position);
+    prints_backward(tl, position);
+    seek_begin(tl, position);
 }
 
 /* A hit of the interval that lies behind the floor: a step back prefers to have made its step. */
@@ -63,7 +88,7 @@ static bool found_hit(const struct timeline *tl)
 static bool nothing_between(const struct timeline *tl)
 {
     return tl->op.kind == OPERATION_REVERSE_STEP && tl->m->config.cpus == 1 &&
-           !tl->points.armed.watch_count;
+           !points_any_watch_or_action(tl);
 }
 
 /* Choose the next interval to replay, newest first. False: none is left above the floor. */
@@ -109,6 +134,8 @@ enum timeline_status search_advance(struct timeline *tl, struct stop *stop)
     op->scanning = false;
     op->scan_end = op->low;
     if (found_hit(tl))
-        decide_hit(tl);
+        search_decide_hit(tl);
+    else
+        prints_backward(tl, op->low > op->floor ? op->low : op->floor);
     return TIMELINE_RUNNING;
 }

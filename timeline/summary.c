@@ -13,6 +13,7 @@ struct run {
 
 /* Runs of each kind, ascending, with gaps in between. */
 struct summary {
+    unsigned others; /* owners beside the first */
     size_t count[KINDS];
     struct run *run[KINDS];
 };
@@ -60,8 +61,19 @@ struct summary *summary_merge(const struct summary *a, const struct summary *b)
     return s;
 }
 
+struct summary *summary_ref(struct summary *s)
+{
+    if (s)
+        s->others++;
+    return s;
+}
+
 void summary_free(struct summary *s)
 {
+    if (s && s->others) {
+        s->others--;
+        return;
+    }
     for (unsigned kind = 0; s && kind < KINDS; kind++)
         free(s->run[kind]);
     free(s);
@@ -130,6 +142,9 @@ static bool has_page(const struct summary *s, unsigned kind, uint64_t first, uin
 
 bool summary_may_hit(const struct summary *s, const struct points *p)
 {
+    /* Pages here are virtual, and traps are not noted. */
+    if (p->physical_count || p->traps)
+        return true;
     for (size_t i = 0; i < p->execute_count; i++) {
         uint64_t page = p->execute[i] >> PAGE_BITS;
         if (has_page(s, TOUCHED_FETCH, page, page))

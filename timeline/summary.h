@@ -14,6 +14,8 @@ struct summary;
 struct summary *summary_new(const struct touched *touched);
 /* The pages of both; either may be NULL (nothing touched). */
 struct summary *summary_merge(const struct summary *a, const struct summary *b);
+/* One more owner, who frees it too; NULL is passed on. */
+struct summary *summary_ref(struct summary *s);
 void summary_free(struct summary *s);
 size_t summary_bytes(const struct summary *s);
 /* For files: appended, and read again; NULL: it does not follow the format. */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "timeline/branches.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -16,25 +17,30 @@ enum { FIRST_CHUNK = 20000, LONG_IDLE_NS = 200000000 };
 static uint64_t noted_clock(void *ctx)
 {
     struct timeline *tl = ctx;
+    if (!timeline_on_main(tl))
+        return branch_clock(tl);
     return tl->options.host.clock(tl->options.host.ctx);
 }
 
 static void noted_entropy(void *ctx, uint8_t *bytes, size_t size)
 {
     struct timeline *tl = ctx;
-    if (tl->options.host.entropy)
+    if (!timeline_on_main(tl))
+        branch_entropy(tl, bytes, size);
+    else if (tl->options.host.entropy)
         tl->options.host.entropy(tl->options.host.ctx, bytes, size);
 }
 
 static void noted_output(void *ctx, unsigned channel, const uint8_t *bytes, size_t size)
 {
     struct timeline *tl = ctx;
+    bool leaves = timeline_on_main(tl);
     if (channel < CHANNEL_NET0) {
         transcript_add(tl->transcript, machine_position(tl->m), channel, bytes, size);
-        if (tl->heard)
+        if (tl->heard && leaves)
             tl->heard(tl->heard_ctx, channel, bytes, size);
     }
-    if (tl->options.host.output)
+    if (tl->options.host.output && leaves)
         tl->options.host.output(tl->options.host.ctx, channel, bytes, size);
 }
 
@@ -62,6 +68,7 @@ static struct timeline *make(struct machine *m, const struct timeline_options *o
     tl->tip = machine_position(m);
     tl->warped_at = POSITION_NONE;
     triggers_init(tl);
+    branches_init(tl);
     snapshots_init(&tl->snapshots, m, tl->spill);
     tl->origin = snapshots_take(&tl->snapshots);
     history_init(tl);
@@ -110,8 +117,10 @@ void timeline_free(struct timeline *tl)
     tl->op.kind = OPERATION_NONE;
     if (!timeline_record_close(tl, &err))
         log_line(LOG_WARN, "%s", err.message);
+    branches_fini(tl);
     recording_fini(tl);
     history_fini(tl);
+    comparing_free(tl);
     checkpoint_free(&tl->snapshots, tl->origin);
     snapshots_fini(&tl->snapshots);
     log_free(tl->log);
@@ -119,8 +128,12 @@ void timeline_free(struct timeline *tl)
     transcript_free(tl->transcript);
     free(tl->bookmarks.bookmark);
     spill_free(tl->spill);
+    line_move_fini(tl);
+    step_over_fini(tl);
     point_set_fini(&tl->points);
+    prints_fini(&tl->prints);
     triggers_fini(tl);
+    question_free(tl->question);
     free(tl);
 }
 
@@ -172,6 +185,12 @@ static enum timeline_status advance(struct timeline *tl, struct stop *stop)
         return forward_advance(tl, stop);
     case PHASE_SCAN:
         return search_advance(tl, stop);
+    case PHASE_QUERY:
+        return query_advance(tl, stop);
+    case PHASE_LINE:
+        return line_advance(tl, stop);
+    case PHASE_OVER:
+        return step_over_advance(tl, stop);
     case PHASE_LAND:
         return seek_advance(tl, stop);
     }
@@ -230,12 +249,17 @@ void timeline_progress(const struct timeline *tl, uint64_t *done, uint64_t *tota
     uint64_t here = machine_position(tl->m);
     switch (op->phase) {
     case PHASE_SCAN:
+    case PHASE_LINE:
+    case PHASE_OVER:
         *total = op->start - timeline_begin(tl);
         *done = op->start - op->scan_end;
         break;
+    case PHASE_QUERY:
+        query_progress(tl, done, total);
+        break;
     case PHASE_LAND:
-        *total = op->target;
-        *done = here;
+        *total = op->target - op->landing;
+        *done = here - op->landing;
         break;
     case PHASE_FORWARD:
         *total = tl->live ? 0 : tl->tip - op->start;

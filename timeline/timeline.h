@@ -36,14 +36,15 @@ uint64_t timeline_tip(const struct timeline *tl);
 uint64_t timeline_begin(const struct timeline *tl); /* the oldest position there is */
 bool timeline_live(const struct timeline *tl);
 
-/* ---- points: belong to the timeline, keyed by (kinds, address, size) ---- */
+/* ---- points: see timeline/points.h; these are the plain ones of OWNER_GDB ---- */
 
-/* kinds: HIT_EXECUTE, or HIT_READ and/or HIT_WRITE. Adding one that is there changes nothing.
- * `size` is that of a watched range (clipped at the end of the address space), 0 for HIT_EXECUTE.
- */
+/* kinds: HIT_EXECUTE, or HIT_READ and/or HIT_WRITE. Adding one that is there changes nothing but
+ * that it has no condition and no action any more. `size` is that of a watched range (clipped at
+ * the end of the address space), 0 for HIT_EXECUTE. */
 void timeline_point_add(struct timeline *tl, unsigned kinds, uint64_t address, uint64_t size);
 /* False: there is no such point. */
 bool timeline_point_remove(struct timeline *tl, unsigned kinds, uint64_t address, uint64_t size);
+/* All of all owners. */
 void timeline_points_clear(struct timeline *tl);
 
 /* ---- movement ---- */
@@ -75,10 +76,14 @@ enum trigger {
 struct stop {
     enum stop_reason reason;
     uint64_t position;
-    unsigned hart;        /* index: of the hit, the step asked for, else the one whose turn it is */
-    unsigned kinds;       /* STOP_WATCH: the watched range's kinds as it was added */
-    uint64_t address;     /* STOP_BREAK: pc; STOP_WATCH: first byte accessed in the range */
-    enum trigger trigger; /* STOP_TRIGGER, or what fired in the step that was stopped at */
+    unsigned hart;    /* index: of the hit, the step asked for, else the one whose turn it is */
+    unsigned kinds;   /* STOP_WATCH: the watched range's kinds as it was added */
+    uint64_t address; /* STOP_BREAK: pc; STOP_WATCH: first byte accessed in the range */
+    uint64_t size;    /* STOP_WATCH: bytes accessed from there on, also beyond the range */
+    unsigned owners;  /* STOP_BREAK, STOP_WATCH: 1 << enum point_owner of all that it is for */
+    enum hit_writer writer; /* STOP_WATCH of physical memory; address is then physical */
+    const char *device;     /* WRITTEN_BY_DEVICE: its name */
+    enum trigger trigger;   /* STOP_TRIGGER, or what fired in the step that was stopped at */
     enum machine_halt halt; /* STOP_HALT */
     uint64_t halt_code;
     char text[1024]; /* STOP_DIVERGED, STOP_FULL: for people; STOP_TRIGGER: the watcher's to fill */
@@ -101,6 +106,13 @@ void timeline_seek(struct timeline *tl, uint64_t n);
 /* The same, but by restoring the newest checkpoint at or before n even where the machine is as near
  * or nearer: for who asks whether that is possible. */
 void timeline_seek_anew(struct timeline *tl, uint64_t n);
+/* Do timeline_step, timeline_step_range and timeline_reverse_step pass over the handlers of
+ * interrupts? A handler counts that comes back to where it was entered from: the same pc,
+ * privilege, stack pointer and address space of the hart. Points inside stop them; forward, one
+ * that does not come back is followed until something else ends it. Off at first; changes nothing
+ * of what the guest does. Not while the machine moves. */
+void timeline_set_step_over_interrupts(struct timeline *tl, bool on);
+bool timeline_step_over_interrupts(const struct timeline *tl);
 /* Like continue, but no further than position n. */
 void timeline_continue_to(struct timeline *tl, uint64_t n);
 
@@ -139,10 +151,14 @@ bool timeline_read_memory(const struct timeline *tl, unsigned hart, uint64_t va,
 /* Bytes readable from va on, at most `size`: what was read of a range that ends in nothing. */
 size_t timeline_read_some(const struct timeline *tl, unsigned hart, uint64_t va, void *bytes,
                           size_t size);
-/* A debugger's writes: events, at the live end only (ERROR_UNSUPPORTED in the past). All or
- * nothing; memory must be RAM. */
+/* The same of physical addresses: RAM, ROM, registers of devices that can be peeked at. */
+size_t timeline_read_physical(const struct timeline *tl, uint64_t pa, void *bytes, size_t size);
+/* A debugger's writes: events at the live end; in the past they begin a diversion, see
+ * timeline/branches.h. All or nothing; memory must be RAM. */
 bool timeline_write_memory(struct timeline *tl, unsigned hart, uint64_t va, const void *bytes,
                            size_t size, struct error *err);
+bool timeline_write_physical(struct timeline *tl, uint64_t pa, const void *bytes, size_t size,
+                             struct error *err);
 bool timeline_write_register(struct timeline *tl, unsigned hart, unsigned number, uint64_t value,
                              struct error *err);
 

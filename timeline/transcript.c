@@ -173,6 +173,23 @@ static size_t part_at(const struct transcript *t, uint64_t position)
     return low;
 }
 
+struct transcript *transcript_copy(const struct transcript *t, uint64_t position)
+{
+    struct transcript *copy = mem_new(1, sizeof *copy);
+    size_t count = part_at(t, position);
+    copy->first = t->first;
+    copy->offset = t->offset;
+    copy->count = copy->capacity = count;
+    copy->closed = true;
+    if (!count)
+        return copy;
+    const struct part *last = &t->part[count - 1];
+    copy->part = mem_new(count, sizeof *copy->part);
+    memcpy(copy->part, t->part, count * sizeof *copy->part);
+    buffer_append(&copy->bytes, t->bytes.data, (size_t)(last->offset + last->size - t->offset));
+    return copy;
+}
+
 void timeline_transcript(const struct timeline *tl, uint64_t from, uint64_t to,
                          bool (*each)(void *ctx, const struct transcript_part *part), void *ctx)
 {

@@ -34,6 +34,8 @@ void timeline_listen(struct timeline *tl,
 struct transcript;
 
 struct transcript *transcript_new(void);
+/* What was printed before `position`. Cost: its size. */
+struct transcript *transcript_copy(const struct transcript *t, uint64_t position);
 void transcript_free(struct transcript *t);
 size_t transcript_bytes(const struct transcript *t);
 void transcript_add(struct transcript *t, uint64_t position, unsigned channel, const uint8_t *bytes,

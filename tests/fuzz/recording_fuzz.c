@@ -11,6 +11,7 @@
 #include "checkpoints/checkpoint_file.h"
 #include "tests/unit/toy_machine.h"
 #include "timeline/bookmarks.h"
+#include "timeline/branches.h"
 #include "timeline/recording.h"
 #include "timeline/recording_index.h"
 #include "timeline/transcript.h"
@@ -164,6 +165,24 @@ static void run_live(struct timeline *tl)
     }
 }
 
+/* Two branches, one from the other, and the machine on the second. */
+static void make_branches(struct timeline *tl)
+{
+    static const char *const name[] = {"one", "two"};
+    struct error err = ERROR_INIT;
+    struct stop stop;
+    for (unsigned i = 0; i < 2; i++) {
+        timeline_seek(tl, timeline_tip(tl) - 150);
+        timeline_finish(tl, &stop);
+        uint64_t address = timeline_machine(tl)->ram.base + 0x1000 * i;
+        check(timeline_write_physical(tl, address, "12345", 5, &err), "%s", err.message);
+        timeline_continue_to(tl, timeline_position(tl) + 300);
+        timeline_finish(tl, &stop);
+        check(timeline_branch(tl, name[i], &err), "%s", err.message);
+        timeline_bookmark(tl, name[i], "on it", &err);
+    }
+}
+
 /* Recorded while it ran; the last one is a part of it, saved afterwards. */
 static void make_template(unsigned which, const char *path)
 {
@@ -179,6 +198,8 @@ static void make_template(unsigned which, const char *path)
     check(part || timeline_record(tl, &o, &err), "%s", err.message);
     run_live(tl);
     timeline_set_verdict(tl, "reason", "and a verdict");
+    if (which & 1)
+        make_branches(tl);
     check(part ? timeline_save(tl, path, &content, LENGTH / 3, LENGTH / 3 * 2, &err)
                : timeline_record_close(tl, &err),
           "%s", err.message);
@@ -239,9 +260,9 @@ static struct buffer *own(struct item *item)
 /* One of a kind, so that the many pages do not get all the changes. */
 static size_t take_item(struct input *in, const struct file *f)
 {
-    static const uint32_t kinds[] = {CHUNK_ORIG, CHUNK_INTV, CHUNK_LOGE, CHUNK_MARK,
-                                     CHUNK_CONS, CHUNK_TIP,  CHUNK_BOOK, CHUNK_CKPT,
-                                     CHUNK_SUMM, CHUNK_TABL, CHUNK_PMAP, CHUNK_BLOB};
+    static const uint32_t kinds[] = {CHUNK_ORIG, CHUNK_INTV, CHUNK_LOGE, CHUNK_MARK, CHUNK_CONS,
+                                     CHUNK_TIP,  CHUNK_BOOK, CHUNK_CKPT, CHUNK_SUMM, CHUNK_TABL,
+                                     CHUNK_PMAP, CHUNK_BLOB, CHUNK_BRCH};
     size_t which = take(in, 1), seen = take(in, 1);
     size_t first = f->items ? seen % f->items : 0;
     if (which >= sizeof kinds / sizeof *kinds)
@@ -488,10 +509,34 @@ static void finish(struct timeline *tl)
     check(stop.reason == STOP_DIVERGED || stop.position >= timeline_begin(tl), "before the begin");
 }
 
+/* Those that are not too long. */
+static bool change_branch(struct input *in, struct timeline *tl)
+{
+    struct branch_info info;
+    struct error err = ERROR_INIT;
+    if (!timeline_branch_get(tl, take(in, 1) % 4, &info) || info.tip > TIP_MOST)
+        return false;
+    if (timeline_switch(tl, info.name, &err))
+        return true;
+    check_refused(&err);
+    return false;
+}
+
+static void change_past(struct input *in, struct timeline *tl)
+{
+    struct error err = ERROR_INIT;
+    uint64_t value = take(in, 2);
+    if (!timeline_write_physical(tl, timeline_machine(tl)->ram.base + value, &value, 8, &err))
+        check_refused(&err);
+    err = (struct error)ERROR_INIT;
+    if (value & 1 && !timeline_branch(tl, "new", &err))
+        check_refused(&err);
+}
+
 static void move(struct input *in, struct timeline *tl)
 {
     uint64_t tip = timeline_tip(tl);
-    switch (take(in, 1) % 8) {
+    switch (take(in, 1) % 11) {
     case 0:
     case 1:
         timeline_seek(tl, take(in, 2) * tip >> 16);
@@ -514,6 +559,14 @@ static void move(struct input *in, struct timeline *tl)
         break;
     case 6:
         save(tl);
+        return;
+    case 7:
+    case 8:
+        if (!change_branch(in, tl))
+            return;
+        break;
+    case 9:
+        change_past(in, tl);
         return;
     default:
         timeline_step(tl, 1);

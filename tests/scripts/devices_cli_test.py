@@ -60,7 +60,9 @@ def disks(c):
     c.bad(["-drive", f"{drive},tune=1"], "`tune`", "there are file, format, if")
     c.bad(["-drive", f"{drive},if=ide"], "if=ide", "virtio|none|pflash")
     c.bad(["-drive", f"{drive},serial=123456789012345678901"], "20 bytes")
-    c.bad(["-drive", named], "drive `d` has no device", "-device virtio-blk-device,drive=d")
+    c.good(["-drive", named], "drive `d` has no device", "-device virtio-blk-device,drive=d")
+    c.good(["-drive", f"file={c.path('missing')},if=none"])
+    c.good(["-drive", f"file={c.path('q.img')},if=none,format=qcow2,id=rr"])
     c.bad(block, "no drive `d`", "-drive")
     c.bad(["-drive", named, *block, *block], "drive `d` is in two devices")
     c.bad(["-drive", named, "-drive", named], "id=d", "two drives")
@@ -118,6 +120,26 @@ def firmware(c):
     c.good(["-rtc", "base=2024-02-29T12:00:00,clock=vm", "-fw_cfg", "name=opt/a,string=x"])
 
 
+def qemu_lines(c):
+    """Record/replay and control sockets as QEMU spells them; tests/scripts/qemu_scenario_test.py uses them."""
+    recording = c.path("rec")
+    record = ["-icount", f"shift=7,rr=record,rrfile={recording},rrsnapshot=init"]
+    c.bad(["-qmp", f"unix:{c.disk}"], "disk.img", "no socket")
+    c.bad(["-chardev", "socket,id=m,fd=77", "-mon", "chardev=m,mode=control"], "fd:77", "no socket")
+    c.bad(["-chardev", f"socket,id=m,path={c.folder}/nobody", "-mon", "chardev=m,mode=control"], "nobody")
+    c.bad(["-icount", f"rr=replay,rrfile={c.path('missing')}"], "missing", "No such file")
+    c.bad(["-icount", "rr=record"], "rrfile=FILE")
+    c.bad(["-icount", f"rr=record,rrfile={c.folder}"], c.folder, "folder")
+    c.bad(["-icount", f"rr=record,rrfile={c.path('r')},rrsnapshot=start"], "rrsnapshot", "start")
+    c.bad(["-pidfile", f"{c.folder}/none/pid"], "none/pid", "No such file")
+    c.bad(["-daemonize"], "-daemonize", "-pidfile")
+    c.good(record, "recorded to", "1,000 positions")
+    c.good(record, "recorded to", "1,000 positions")  # replaced, as QEMU does
+    c.bad(["-o", recording], "rec", "already there")
+    result = cli_test.run(["info", recording])
+    c.checks.check("init" in result.stdout, f"the bookmark: {result}")
+
+
 def good_lines(c):
     """Accepted as a whole: xv6's way to a disk, commas in names, an odd size that is padded."""
     c.good(["-global", "virtio-mmio.force-legacy=false", "-drive", f"file={c.disk},if=none,format=raw,id=x0",
@@ -144,7 +166,8 @@ def main():
     checks = cli_test.Checks()
     with tempfile.TemporaryDirectory(prefix="devices-cli-test-") as folder:
         c = Cases(checks, folder)
-        for part in (disks, devices, networks, lines, firmware, nothing_half_started, good_lines):
+        for part in (disks, devices, networks, lines, firmware, nothing_half_started, good_lines,
+                     qemu_lines):
             part(c)
     print(f"{checks.done - checks.failed} of {checks.done} checks passed")
     return 1 if checks.failed else 0

@@ -57,6 +57,7 @@ struct toy {
     bool halts; /* it halts now and then */
     bool dma;   /* it writes to RAM as a device: in steps, and when timers expire */
     bool asks;  /* it asks for entropy: in steps, and when timers expire that wake nobody */
+    bool reads; /* it reads blocks of two disks' images */
 };
 
 static inline struct toy *toy_of(const struct cpu *cpu)
@@ -134,6 +135,13 @@ static inline void toy_ask(struct machine *m, struct toy_cpu_state *s)
     s->random += hash_bytes(bytes, size, 0);
 }
 
+static inline void toy_read_disk(struct machine *m, struct toy_cpu_state *s)
+{
+    uint8_t bytes[DISK_BLOCK];
+    if (machine_disk_read(m, s->random & 1, (s->random >> 16) % 97, bytes))
+        s->random += hash_bytes(bytes, sizeof bytes, 0);
+}
+
 static inline enum cpu_exit toy_step(struct cpu *cpu)
 {
     struct toy *toy = toy_of(cpu);
@@ -186,6 +194,8 @@ static inline enum cpu_exit toy_step(struct cpu *cpu)
         break;
     case 61 ... 80:
         s->pending = 0;
+        if (toy->reads && s->random & 2)
+            toy_read_disk(m, s);
         break;
     default:
         toy_store(m, s);

@@ -179,10 +179,11 @@ Test(options, bad_lines)
         {"-smp 9", "9", "1 to 8"},
         {"-smp two", "two", "number"},
         {"-smp 2,cores=2", "cores=2", "-smp N"},
+        {"-smp 2,threads=2", "threads=2", "-smp N"},
         {"-icount shift=11", "11", "0 to 10"},
         {"-icount shift=auto", "auto", "0 to 10"},
-        {"-icount sleep=maybe", "maybe", "on or off"},
-        {"-icount shift=3,rr=record", "rr=record", "always on"},
+        {"-icount sleep=maybe", "maybe", "sleep=on|off"},
+        {"-icount shift=3,rr=record", "rr=record", "rrfile=FILE"},
         {"-serial vc", "vc", "file:PATH"},
         {"-serial file:", "file:", "file:PATH"},
         {"-serial null -serial stdio", "-serial is given twice", "virtconsole"},
@@ -200,7 +201,7 @@ Test(options, bad_lines)
         {"-append quiet", "-append", "-kernel"},
         {"-initrd rd", "-initrd", "-kernel"},
         {"-display gtk", "gtk", "none"},
-        {"-monitor stdio", "stdio", "none"},
+        {"-monitor stdio", "stdio", "mon:stdio"},
         {"--stop-at soon", "soon", "1.5e6"},
         {"--stop-at -5", "-5", "1.5e6"},
         {"--memory-budget 1M", "1M", "16M or more"},
@@ -234,15 +235,16 @@ Test(options, very_long_values)
 Test(options, help_has_every_option)
 {
     static const char *const words[] = {
-        "-M, -machine", "-m SIZE",   "-smp N",          "-bios",
-        "-kernel FILE", "-initrd",   "-append",         "-dtb",
-        "-serial",      "-icount",   "-semihosting",    "-gdb WHERE",
-        "-s ",          "-S ",       "-no-shutdown",    "-no-reboot",
-        "--stop-at N",  "-cpu rv64", "--memory-budget", "--checkpoint-ms",
-        "-nographic",   "-display",  "-monitor",        "--checkpoint-steps",
-        "-drive file",  "-pflash",   "-device DRIVER",  "virtio-blk-device",
-        "-netdev user", "-nic",      "-net nic",        "-chardev",
-        "-rtc base=",   "-fw_cfg",   "-object",         "virtconsole"};
+        "-M, -machine", "-m SIZE",       "-smp N",          "-bios",
+        "-kernel FILE", "-initrd",       "-append",         "-dtb",
+        "-serial",      "-icount",       "-semihosting",    "-gdb WHERE",
+        "-s ",          "-S ",           "-no-shutdown",    "-no-reboot",
+        "--stop-at N",  "-cpu rv64",     "--memory-budget", "--checkpoint-ms",
+        "-nographic",   "-display",      "-monitor",        "--checkpoint-steps",
+        "-drive file",  "-pflash",       "-device DRIVER",  "virtio-blk-device",
+        "-netdev user", "-nic",          "-net nic",        "-chardev",
+        "-qmp unix:",   "-mon chardev=", "-rtc base=",      "-fw_cfg",
+        "-object",      "virtconsole"};
     struct buffer out = {0};
     options_help(&out);
     const char *text = buffer_text(&out);

@@ -194,3 +194,49 @@ Test(rsp_reply, windows_make_the_document)
     }
     free(document);
 }
+
+Test(rsp_reply, reasons_in_lldbs_words)
+{
+    const struct {
+        enum rsp_stop_reason reason;
+        const char *text;
+    } rows[] = {
+        {RSP_REASON_NONE, "T05thread:1;icount:2a;"},
+        {RSP_REASON_STEP, "T05thread:1;icount:2a;reason:trace;"},
+        {RSP_REASON_SWBREAK, "T05thread:1;icount:2a;reason:breakpoint;"},
+        {RSP_REASON_HWBREAK, "T05thread:1;icount:2a;reason:breakpoint;"},
+        {RSP_REASON_AWATCH, "T05thread:1;awatch:10;icount:2a;reason:watchpoint;"},
+        {RSP_REASON_HISTORY_BEGIN, "T05thread:1;replaylog:begin;icount:2a;reason:history boundary;"
+                                   "description:626567696e6e696e67206f6620686973746f7279;"},
+        {RSP_REASON_HISTORY_END, "T05thread:1;replaylog:end;icount:2a;reason:history boundary;"
+                                 "description:656e64206f6620686973746f7279;"},
+    };
+    struct buffer made = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct rsp_stop told = {.signal = 5,
+                                      .thread = {1, 1},
+                                      .reason = rows[i].reason,
+                                      .address = 0x10,
+                                      .has_reason = true,
+                                      .has_icount = true,
+                                      .icount = 42};
+        buffer_clear(&made);
+        rsp_reply_stop(&made, &told);
+        cr_expect_str_eq(buffer_text(&made), rows[i].text);
+    }
+    buffer_fini(&made);
+}
+
+Test(rsp_reply, searches_and_sums)
+{
+    struct buffer made = {0};
+    rsp_reply_found(&made, true, UINT64_C(0xffffffff80001000));
+    rsp_reply_found(&made, false, 0);
+    rsp_reply_crc(&made, 0x1a2b);
+    cr_expect_str_eq(buffer_text(&made), "1,ffffffff800010000C1a2b");
+    /* CRC-32/MPEG-2's check value; in pieces it is the same. */
+    cr_expect_eq(rsp_crc(RSP_CRC_BEGIN, "123456789", 9), 0x0376e6e7);
+    cr_expect_eq(rsp_crc(rsp_crc(RSP_CRC_BEGIN, "1234", 4), "56789", 5), 0x0376e6e7);
+    cr_expect_eq(rsp_crc(RSP_CRC_BEGIN, "", 0), UINT32_MAX);
+    buffer_fini(&made);
+}

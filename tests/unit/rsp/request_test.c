@@ -40,6 +40,12 @@ Test(rsp_request, without_arguments)
     EXPECT_KIND("qOffsets", RSP_OFFSETS);
     EXPECT_KIND("qTStatus", RSP_TRACE_STATUS);
     EXPECT_KIND("QStartNoAckMode", RSP_START_NO_ACK_MODE);
+    EXPECT_KIND("qqemu.Supported", RSP_QEMU_SUPPORTED);
+    EXPECT_KIND("qqemu.PhyMemMode", RSP_PHYSICAL_QUERY);
+    EXPECT_KIND("Qqemu.PhyMemMode:0", RSP_PHYSICAL_SET);
+    EXPECT_KIND("Qqemu.PhyMemMode:1", RSP_PHYSICAL_SET);
+    EXPECT_KIND("Qqemu.PhyMemMode:2", RSP_MALFORMED);
+    EXPECT_KIND("Qqemu.PhyMemMode", RSP_MALFORMED);
     EXPECT_KIND("qSymbol::", RSP_SYMBOL);
     EXPECT_KIND("qSymbol:80000000:6d61696e", RSP_SYMBOL);
     EXPECT_KIND("R", RSP_RESTART);
@@ -281,7 +287,7 @@ static uint32_t features_of(const char *text)
 
 Test(rsp_request, supported)
 {
-    cr_expect_eq(features_of("qSupported"), 0);
+    cr_expect_eq(features_of("qSupported"), RSP_BARE);
     cr_expect_eq(features_of("qSupported:"), 0);
     cr_expect_eq(features_of("qSupported:xmlRegisters=i386;;multiprocess-;swbreak?;hwbreak"), 0);
     cr_expect_eq(features_of("qSupported:multiprocess+;swbreak+;hwbreak+;error-message+;"),

@@ -151,7 +151,7 @@ void bench_init(struct bench *b, const struct bench_options *o)
                        CHANNEL_CONSOLE0);
     struct timeline_options timeline = {.host = server_host(b->server)};
     b->timeline = timeline_new(riscv_virt_machine(b->board), &timeline);
-    const struct interpreter interpreter = {run_command, b, is_goto};
+    const struct interpreter interpreter = {.run = run_command, .ctx = b, .moves = is_goto};
     cr_assert(server_attach(b->server, b->timeline, &interpreter, &err), "%s", err.message);
 }
 

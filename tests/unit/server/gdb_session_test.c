@@ -1,6 +1,7 @@
 /* Conversations with one client, packet by packet. */
 #include "base/hex.h"
 #include "tests/unit/server/bench.h"
+#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -258,7 +259,8 @@ Test(gdb_session, the_position_is_a_register)
     end();
 }
 
-Test(gdb_session, writes_only_at_the_tip)
+/* At the tip they are history, before it another future. */
+Test(gdb_session, writes)
 {
     begin(&counting);
     go_to_guest();
@@ -273,9 +275,15 @@ Test(gdb_session, writes_only_at_the_tip)
     seek(tip - 1);
     client_expect(&gdb, "X80001000,0:", "OK");
     client_expect(&gdb, "m80001000,8", "0000000000000000");
-    cr_expect(strncmp(client_ask(&gdb, "M80001000,1:01"), "E.", 2) == 0);
-    cr_expect(strncmp(client_ask(&gdb, "Pa=0100000000000000"), "E.", 2) == 0);
     client_expect(&gdb, "Pa=0000000000000000", "OK"); /* what is there already */
+    cr_expect(timeline_on_main(bench.timeline));
+    client_expect(&gdb, "M80001000,1:01", "OK");
+    cr_expect(!timeline_on_main(bench.timeline));
+    client_expect(&gdb, "m80001000,2", "0100");
+    seek(tip - 2);
+    cr_expect(timeline_on_main(bench.timeline));
+    seek(tip);
+    client_expect(&gdb, "m80001000,8", "0102030461626364");
     end();
 }
 
@@ -318,7 +326,7 @@ Test(gdb_session, threads_are_harts)
     const char *list = client_ask(&gdb, "qXfer:threads:read::0,1000");
     cr_expect(strstr(list, "<thread id=\"2\" core=\"1\" name=\"hart 1\">"), "%s", list);
     /* Other harts run meanwhile, and so they do backwards. */
-    expect_stop(client_ask(&gdb, "vCont;s:2"), "T05thread:2;icount:");
+    expect_stop(client_ask(&gdb, "vCont;s:2;c"), "T05thread:2;icount:");
     cr_expect_gt(bench_position(&bench), 1);
     client_expect(&gdb, "qC", "QC2");
     expect_stop(client_ask(&gdb, "vCont;s:1;c"), "T05thread:1;");

@@ -1,6 +1,8 @@
 /* A debugger's looks and writes: what is refused, and that nothing refused leaves an event. */
 #include "tests/unit/timeline/bench.h"
 
+#include "timeline/branches.h"
+
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -55,16 +57,25 @@ Test(access, writes_at_the_tip_are_events)
     bench_fini(&b);
 }
 
-Test(access, the_past_cannot_be_changed)
+/* It is another future from there on: see branch_test.c. */
+Test(access, the_past_stays_as_it_was)
 {
     struct bench b;
     struct error err = ERROR_INIT;
     bench_init(&b, &guest, NULL);
     bench_live(&b, NULL, 0, 50);
     bench_seek(&b, 20);
-    expect_refused(&b, A0, 0x1234, "history cannot be changed");
-    cr_expect(!timeline_write_memory(b.tl, 0, GUEST_BASE, "x", 1, &err));
-    cr_expect(strstr(err.message, "monitor goto 50"), "%s", err.message);
+    uint64_t digest = bench_digest(b.m);
+    expect_refused(&b, ZERO, 0x1234, "zero cannot be written");
+    cr_expect(timeline_on_main(b.tl));
+    cr_expect(timeline_write_register(b.tl, 0, A0, 0x1234, &err), "%s", err.message);
+    cr_expect(timeline_write_memory(b.tl, 0, GUEST_BASE, "x", 1, &err), "%s", err.message);
+    cr_expect(!timeline_on_main(b.tl));
+    cr_expect_eq(events(&b), 2);
+    bench_seek(&b, 19);
+    cr_expect(timeline_on_main(b.tl));
     cr_expect_eq(events(&b), 0);
+    bench_seek(&b, 20);
+    cr_expect_eq(bench_digest(b.m), digest);
     bench_fini(&b);
 }

@@ -8,23 +8,41 @@ static bool point_touches(const struct model_point *p, const struct access *a)
     return (p->kinds & a->kinds) && a->address <= last && a->address + (a->size - 1) >= p->address;
 }
 
-bool model_break_at(const struct model *m, uint64_t step)
+static bool holds(const struct model *m, const struct model_point *p, uint64_t step,
+                  const struct access *a)
+{
+    return !m->holds || m->holds(m->ctx, p, step, a);
+}
+
+bool model_hit(const struct model *m, const struct model_point *p, uint64_t step)
 {
     const struct step *s = &m->t->step[step];
-    for (unsigned i = 0; !s->interrupt && i < m->points; i++)
-        if (m->point[i].kinds == HIT_EXECUTE && m->point[i].address == s->pc)
+    if (p->kinds == HIT_EXECUTE)
+        return !s->interrupt && p->address == s->pc && holds(m, p, step, NULL);
+    for (size_t i = s->first_access; i < s[1].first_access; i++)
+        if (point_touches(p, &m->t->access[i]) && holds(m, p, step, &m->t->access[i]))
             return true;
     return false;
 }
 
+static bool stops_at(const struct model *m, uint64_t step, bool execute)
+{
+    for (unsigned i = 0; i < m->points; i++) {
+        const struct model_point *p = &m->point[i];
+        if (!p->acts && (p->kinds == HIT_EXECUTE) == execute && model_hit(m, p, step))
+            return true;
+    }
+    return false;
+}
+
+bool model_break_at(const struct model *m, uint64_t step)
+{
+    return stops_at(m, step, true);
+}
+
 bool model_watch_at(const struct model *m, uint64_t step)
 {
-    const struct step *s = &m->t->step[step];
-    for (size_t i = s->first_access; i < s[1].first_access; i++)
-        for (unsigned p = 0; p < m->points; p++)
-            if (m->point[p].kinds != HIT_EXECUTE && point_touches(&m->point[p], &m->t->access[i]))
-                return true;
-    return false;
+    return stops_at(m, step, false);
 }
 
 static void add(struct answers *a, enum stop_reason reason, uint64_t position, uint64_t step)

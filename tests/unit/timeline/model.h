@@ -8,6 +8,9 @@
 struct model_point {
     unsigned kinds;
     uint64_t address, size;
+    unsigned id; /* the test's own */
+    bool acts;   /* prints instead of stopping */
+    unsigned owner;
 };
 
 enum { MODEL_POINTS = 12, MODEL_ANSWERS = 16 };
@@ -21,6 +24,9 @@ struct model {
     uint64_t position, tip;
     struct model_point point[MODEL_POINTS];
     unsigned points;
+    /* What else must hold at an access, or (NULL) at a breakpoint; NULL: nothing. */
+    bool (*holds)(void *ctx, const struct model_point *p, uint64_t step, const struct access *a);
+    void *ctx;
     enum reported reported;
     uint64_t reported_step;
 };
@@ -55,6 +61,8 @@ struct answers {
     unsigned count;
 };
 
+/* Is the point, whatever it does there, hit in this step? */
+bool model_hit(const struct model *m, const struct model_point *p, uint64_t step);
 bool model_break_at(const struct model *m, uint64_t step);
 bool model_watch_at(const struct model *m, uint64_t step);
 void model_answers(const struct model *m, const struct model_move *move, struct answers *a);

@@ -35,9 +35,9 @@ static struct model_point some_point(struct walker *w)
     static const uint64_t sizes[] = {1, 1, 2, 3, 4, 8, 8, 13, 64, 5000};
     const struct trace *t = w->model.t;
     if (random_below(&w->random, 2))
-        return (struct model_point){HIT_EXECUTE, some_pc(w), 0};
-    struct model_point p = {kinds[random_below(&w->random, 3)], 0,
-                            sizes[random_below(&w->random, sizeof sizes / sizeof *sizes)]};
+        return (struct model_point){.kinds = HIT_EXECUTE, .address = some_pc(w)};
+    struct model_point p = {.kinds = kinds[random_below(&w->random, 3)]};
+    p.size = sizes[random_below(&w->random, sizeof sizes / sizeof *sizes)];
     p.address = t->access[random_below(&w->random, t->accesses)].address;
     p.address += random_below(&w->random, 12);
     p.address -= random_below(&w->random, 2) ? random_below(&w->random, p.size + 4) : 0;
