@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -346,6 +347,21 @@ void branch_discard_last(struct timeline *tl)
     drop(tl, tl->branches.list[tl->branches.count - 1]);
 }
 
+/* What a branch comes from is kept with it, and so has a name too: that with a number behind it. */
+static void name_parents(struct timeline *tl, const struct branch *b)
+{
+    unsigned number = 1;
+    for (struct branch *p = b->parent; branch_is_diversion(p); p = p->parent) {
+        struct error err = ERROR_INIT;
+        char name[BRANCH_NAME];
+        do
+            snprintf(name, sizeof name, "%.*s.%u", BRANCH_NAME - 8, b->name, number++);
+        while (!branch_name_free(tl, name, &err));
+        strcpy(p->name, name);
+        buffer_printf(&tl->branches.notice, "the diversion it comes from is branch %s now\n", name);
+    }
+}
+
 bool timeline_branch(struct timeline *tl, const char *name, struct error *err)
 {
     if (!stands_still(tl, err) || !branch_name_free(tl, name, err))
@@ -358,6 +374,7 @@ bool timeline_branch(struct timeline *tl, const char *name, struct error *err)
         b = begin(tl);
     }
     strcpy(b->name, name);
+    name_parents(tl, b);
     tl->branches.changes++;
     return true;
 }

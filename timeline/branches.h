@@ -38,7 +38,7 @@ void timeline_branch_now(const struct timeline *tl, struct branch_info *info);
 bool timeline_on_main(const struct timeline *tl);
 
 /* Give the diversion the machine stands on a name; or, where it stands on none, begin a branch
- * here. Only while nothing moves. */
+ * here. Diversions it comes from get names too, see timeline_notice. Only while nothing moves. */
 bool timeline_branch(struct timeline *tl, const char *name, struct error *err);
 /* Begin to move to where that branch was left last (main: where it was left for this one);
  * STOP_DONE. An unnamed diversion is dropped by it, see timeline_notice. False: there is none. */

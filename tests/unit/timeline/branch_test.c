@@ -498,8 +498,8 @@ Test(branch, names)
     trace_free(&t);
 }
 
-/* A diversion lives as long as a branch from it: then nobody can come to it any more. */
-Test(branch, a_diversion_goes_with_its_last_branch)
+/* What a branch comes from gets a name with it, or goes with it: nobody could come to it else. */
+Test(branch, diversions_within_diversions)
 {
     struct trace t;
     struct bench b;
@@ -517,7 +517,10 @@ Test(branch, a_diversion_goes_with_its_last_branch)
     finish(&b, &stop);
     cr_assert(timeline_branch_get(b.tl, 2, &info));
     cr_assert_str_eq(info.name, "child");
+    cr_assert_str_eq(info.parent, "child.1");
+    cr_assert(!timeline_branch_remove(b.tl, "child.1", &err));
     cr_assert(timeline_branch_remove(b.tl, "child", &err), "%s", err.message);
+    cr_assert(timeline_branch_remove(b.tl, "child.1", &err), "%s", err.message);
     cr_assert(!timeline_branch_get(b.tl, 1, &info));
     /* And where both are left at once. */
     set(&b, REG_T0, 12345);
