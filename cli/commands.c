@@ -37,6 +37,8 @@ static const struct command command[] = {
      "and\n"
      "watchpoints stay as they are. Only in gdb: `monitor physical on`.",
      run_physical},
+    {"translate", "tran", "ADDR", "the physical address that page tables lead to, for `watch -p`",
+     commands_translate},
     {"disk", "disk", "[export N OUT]",
      "the disks, or write disk N to a file\n"
      "`disk export N OUT` writes all of disk N as it is at this position, a raw image, to the\n"
@@ -115,7 +117,8 @@ static const struct command command[] = {
     {"traps", "tr", "[N]", "the last N traps and interrupts taken; 20 by default", commands_traps},
     {"diff", "dif", "A B",
      "what differs between two positions: registers, memory, devices\n"
-     "Each as `goto` takes it, or BRANCH@POSITION of another branch.",
+     "Each as `goto` takes it, or BRANCH@POSITION of another branch. Addresses of memory are\n"
+     "physical.",
      commands_diff},
     {"console-at", "con", "POSITION [LINES]",
      "the last lines that the serial port had printed there; 24 by default", commands_console_at},

@@ -13,6 +13,7 @@ command_fn commands_disk, commands_info_disks, commands_info_networks;
 command_fn commands_when, commands_info_checkpoints, commands_info_machine, commands_info_harts,
     commands_info_devices, commands_info_device, commands_info_events, commands_disassemble;
 command_fn commands_branch, commands_branches, commands_switch;
+command_fn commands_translate;
 command_fn commands_save, commands_bookmark, commands_bookmarks, commands_info_recording;
 /* Questions about history: they move, and stand again where they began. */
 command_fn commands_last_write, commands_last_read, commands_writes, commands_calls, commands_traps,
@@ -24,6 +25,9 @@ command_fn commands_console_at, commands_json;
 /* The line of `when` that names a bookmark here and the recording's file, if there are any. */
 void commands_append_recorded(struct command_context *c, struct buffer *out);
 
+/* Where the hart's page tables lead, now; also to code that can only be executed. */
+bool commands_translate_address(struct command_context *c, unsigned hart, uint64_t address,
+                                uint64_t *physical);
 /* The line of `when` that names the branch; none on main. */
 void commands_append_branch(struct command_context *c, struct buffer *out);
 

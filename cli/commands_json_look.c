@@ -1,4 +1,5 @@
 /* Rows that look at the machine as it stands, and write to it. */
+#include "cli/commands_info.h"
 #include "cli/commands_json.h"
 #include "cli/disassemble.h"
 #include "cli/json_values.h"
@@ -155,7 +156,20 @@ static json_t *row_console(struct command_context *c, const json_t *arguments, s
     return answer;
 }
 
+/* physical: null where nothing is mapped. */
+static json_t *row_translate(struct command_context *c, const json_t *arguments, struct error *err)
+{
+    unsigned hart;
+    uint64_t address = 0, physical;
+    if (!json_take_hart(arguments, c->timeline, &hart, err) ||
+        !json_take_u64(arguments, "address", true, &address, err))
+        return NULL;
+    bool mapped = commands_translate_address(c, hart, address, &physical);
+    return json_pack("{s:o}", "physical", mapped ? json_u64(physical) : json_null());
+}
+
 const struct json_row json_rows_look[] = {
+    {"translate", row_translate, "address hart", false},
     {"registers", row_registers, "hart", false},
     {"write-register", row_write_register, "hart name number value", false},
     {"read-memory", row_read_memory, "address length hart physical", false},

@@ -284,7 +284,11 @@ static bool parse_watch(struct command_context *c, const char *text, struct time
 {
     char word[WORD];
     *p = (struct timeline_point){.owner = owner_of(c), .size = LENGTH_DEFAULT};
-    if (!parse_watch_options(&text, p, word, err) || !commands_address(c, word, &p->address, err))
+    if (!parse_watch_options(&text, p, word, err))
+        return false;
+    if (!word[0])
+        return error_set(err, ERROR_USAGE, "usage: watch [-p] [-r|-a] [-c] ADDR [LEN] [if OP N]");
+    if (!commands_address(c, word, &p->address, err))
         return false;
     bool more = next_word(&text, word);
     if (more && strcmp(word, "if") != 0) {
@@ -295,7 +299,8 @@ static bool parse_watch(struct command_context *c, const char *text, struct time
     if (!more)
         return true;
     if (strcmp(word, "if") != 0)
-        return error_set(err, ERROR_USAGE, "what is `%.80s`?", word);
+        return error_set(err, ERROR_USAGE, "what is `%.80s`? A condition begins with `if`: if == 5",
+                         word);
     return parse_condition(text + strspn(text, " \t"), p, err);
 }
 
@@ -444,3 +449,26 @@ const struct json_row json_rows_points[] = {
     {"points", row_points, "", false},
     {0},
 };
+
+/* ---- addresses ---- */
+
+bool commands_translate_address(struct command_context *c, unsigned hart, uint64_t address,
+                                uint64_t *physical)
+{
+    const struct cpu *cpu = timeline_machine(c->timeline)->cpu[hart];
+    return cpu->ops->translate(cpu, address, CPU_READ, physical) ||
+           cpu->ops->translate(cpu, address, CPU_FETCH, physical);
+}
+
+void commands_translate(struct command_context *c, const char *argument, struct buffer *out)
+{
+    struct error err = ERROR_INIT;
+    uint64_t address, physical;
+    if (!commands_address(c, argument, &address, &err))
+        buffer_printf(out, "%s\n", err.message);
+    else if (commands_translate_address(c, timeline_machine(c->timeline)->state.running, address,
+                                        &physical))
+        buffer_printf(out, "%#" PRIx64 " is at physical %#" PRIx64 "\n", address, physical);
+    else
+        buffer_printf(out, "nothing is mapped at %#" PRIx64 "\n", address);
+}

@@ -240,8 +240,8 @@ static void say_locking(struct gdb_session *s, bool in_vain)
     struct buffer text = {0};
     s->locking_said = true;
     buffer_append_string(&text,
-                         "backstep: the harts left out run too: how harts take turns is part "
-                         "of history, which stepping never changes\n");
+                         "backstep: the other harts run too (how harts take turns is part of "
+                         "history, which stepping never changes)\n");
     gdb_send_console(s, &text);
     buffer_fini(&text);
 }

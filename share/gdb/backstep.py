@@ -15,6 +15,7 @@ import gdb
 
 MASK = (1 << 64) - 1
 VISITS = 1000  # places that `back` remembers
+MOST = 1000  # hits that the target gives in one answer
 SEARCH_STEPS = 100000000  # to replay between two looks for Ctrl-C: some tenths of a second
 FAILURES = gdb.error, gdb.GdbError
 # Of what the target prints: how to do what this script does, and progress that is past.
@@ -59,7 +60,7 @@ class Target:
                                "that backstep has printed")
         if not cls.known():
             raise gdb.GdbError("gdb is connected, but not to a backstep that this script knows: "
-                               "`monitor version` may say what it is")
+                               "`monitor help` may say what it is")
 
 
 def quietly(command):
@@ -164,7 +165,7 @@ def function_at(pc):
     if block is not None:
         return block.function.print_name, pc - block.start
     found = re.match(r"(\S+)(?: \+ (\d+))? in section|(\S+)(?: \+ (\d+))?$",
-                     gdb.execute(f"info symbol {pc:#x}", to_string=True).strip())
+                     gdb.execute(f"info symbol {pc:#x}", to_string=True).strip().rpartition("\n")[2])
     if found is None or found[3] == "No":
         return None
     return found[1] or found[3], int(found[2] or found[4] or 0)
@@ -488,8 +489,8 @@ class Command(gdb.Command):
                 physical = True
                 continue
             value, _, argument = argument.partition(" ")
-            if not re.fullmatch(r"\d{1,4}", value) or not int(value):
-                raise gdb.GdbError(f"`-most {value}`: a number, from 1 to 9999")
+            if not re.fullmatch(r"\d{1,4}", value) or not 1 <= int(value) <= MOST:
+                raise gdb.GdbError(f"`-most {value}`: a number, from 1 to {MOST}")
             most, argument = int(value), argument.lstrip()
         return most, physical, argument
 
@@ -648,6 +649,12 @@ class Forward(Command):
         History.go(self.count(argument), self.name, "end")
 
 
+def physical_address(address):
+    """Where the selected hart's page tables lead; an address that is not mapped is taken for a physical one."""
+    mapped = call("translate", address=address)["physical"]
+    return address if mapped is None else number(mapped)
+
+
 def look_back(command, place, physical=None):
     """The newest access before here."""
     hits = search(command, address=place.address, length=place.size, physical=physical)["hits"]
@@ -675,8 +682,8 @@ class LastWrite(Command):
     Usage: last-write [-p] EXPRESSION
     EXPRESSION is anything in memory: `counter`, `list.head`, `*(int *)0x80001000`, `array[3]`. The
     machine then stands before that instruction: `stepi` makes the write, `back` returns.
-    -p: its address is physical, and any writer counts: an instruction by whatever address, a device,
-    the walk of page tables, a debugger, a reset."""
+    -p: of its physical memory, whoever writes it: an instruction by whatever address, a device, the walk
+    of page tables, a debugger, a reset. An address that is not mapped counts as a physical one."""
 
     name = "last-write"
     completer = gdb.COMPLETE_EXPRESSION
@@ -684,6 +691,8 @@ class LastWrite(Command):
     def run(self, argument):
         _, physical, rest = self.options(argument, "p")
         place = Place(rest, self.name)
+        if physical:
+            place.address = physical_address(place.address)
         hit = look_back(self.name, place, physical or None)
         go_to_hit(hit)
         try:
@@ -743,6 +752,8 @@ class Writes(Command):
     def run(self, argument):
         most, physical, rest = self.options(argument, "most|p", 20)
         place = Place(rest, self.name)
+        if physical:
+            place.address = physical_address(place.address)
         answer = search("writes", most, address=place.address, length=place.size, physical=physical or None)
         flush()
         for hit in answer["hits"]:
@@ -936,8 +947,8 @@ class Switch(Command):
 class Diff(Command):
     """Show what differs between two positions, or branches.
     Usage: diff POSITION [POSITION]
-    Registers, memory, fields of devices. POSITION as for `goto`, or BRANCH@POSITION; the second one
-    is here when it is left out. The machine stays where it is."""
+    Registers, memory (by physical address), fields of devices. POSITION as for `goto`, or
+    BRANCH@POSITION; the second one is here when it is left out. The machine stays where it is."""
 
     name = "diff"
     family = gdb.COMMAND_DATA

@@ -593,8 +593,9 @@ class Guest(ScriptTest):
             self.assertEqual("The newest 4" in answer, text == "counter")
         self.go(g, position)
         self.ok(g, "writes unused_word", "is not written")
-        for most in ("0", "-1", "x", "1e9", ""):
-            self.ok(g, f"writes -most {most} counter", "from 1 to 9999")
+        for most in ("0", "-1", "x", "1e9", "1001", ""):
+            self.ok(g, f"writes -most {most} counter", "from 1 to 1000")
+        self.ok(g, "writes -most 1000 counter", "counter: 0 -> ")
         by_address = re.findall(r"(?m)^ +[\d,]+  .*$", self.ok(g, "writes -most 30 counter"))
         physical = re.findall(r"(?m)^ +[\d,]+  .*$", self.ok(g, "writes -p -most 30 counter"))
         self.assertEqual(by_address, physical)

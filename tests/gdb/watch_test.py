@@ -115,6 +115,13 @@ class Watched(unittest.TestCase):
             self.assertEqual(before, self.client.read_memory(self.head, 4))
         self.assertEqual([p for p, _ in self.stops(back=True)], [p + 1 for p in positions[::-1]])
 
+    def test_refused(self):
+        for line, word in (("watch", "usage: watch"), ("watch -p", "usage: watch"), ("watch 8 8 == 5", "if == 5"),
+                           ("watch 8 0", "no length"), ("watch -x 8", "no option"), ("watch 8 9 if == 5", "8 bytes"),
+                           ("watch -p -r 8", "writes only"), ("break", "usage: break")):
+            self.assertIn(word, self.client.monitor(line), line)
+        self.assertIn("no breakpoints", self.client.monitor("info points"))
+
     def test_conditional(self):
         self.client.monitor(f"watch {self.head:#x} 4")
         everything = [p for p, _ in self.stops()]
