@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { REGISTERS_SHOWN = 80, RANGES_SHOWN = 24, FIELDS_SHOWN = 40, BYTES_SHOWN = 8, WORD = 160 };
@@ -30,11 +31,21 @@ static bool find_branch(const struct timeline *tl, const char *name, struct bran
     return false;
 }
 
-/* N, start, end, or origin, of another branch. */
+static bool is_share(const char *text, double *share)
+{
+    char *end;
+    *share = strtod(text, &end);
+    return end != text && !strcmp(end, "%") && *share >= 0 && *share <= 100;
+}
+
+/* N, start, end, origin, or N%, of another branch. */
 static bool branch_position(const struct branch_info *info, const char *text, uint64_t *position,
                             struct error *err)
 {
-    if (!strcmp(text, "end") || !strcmp(text, "tip"))
+    double share;
+    if (is_share(text, &share))
+        *position = (uint64_t)((double)info->tip * share / 100);
+    else if (!strcmp(text, "end") || !strcmp(text, "tip"))
         *position = info->tip;
     else if (!strcmp(text, "origin"))
         *position = info->origin;
@@ -42,7 +53,7 @@ static bool branch_position(const struct branch_info *info, const char *text, ui
         *position = 0;
     else if (!number_parse(text, position))
         return error_set(err, ERROR_USAGE,
-                         "`%.80s` is no position of branch %s: N, start, origin or end", text,
+                         "`%.80s` is no position of branch %s: N, N%%, start, origin or end", text,
                          info->name);
     return *position <= info->tip ||
            error_set(err, ERROR_RANGE, "branch %s ends at %" PRIu64, info->name, info->tip);
