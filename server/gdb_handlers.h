@@ -66,6 +66,7 @@ struct gdb_session {
     struct buffer waiting; /* requests that came while the machine moved: gdb_session.c */
     struct buffer sent;    /* the last packet, for a client that asks again */
     struct buffer reply;   /* the payload being made */
+    struct buffer said;    /* by the `monitor` under way, for its reply */
     struct buffer held;    /* packets that answer a `monitor`, until the client waits for certain */
     uv_timer_t second;     /* ticks while a movement is outstanding */
     enum gdb_awaits awaits;
@@ -85,6 +86,7 @@ struct gdb_session {
     bool extended, killed;
     bool physical;         /* addresses of memory are physical ones */
     uint64_t changes;      /* movement's, as far as the client knows of them */
+    bool greeted;          /* a request has been answered */
     uint64_t monitor_from; /* position at which the last `monitor` was given */
     bool moved;            /* a movement of the session's has stopped: `stop` is its */
     bool locking_said;     /* that harts left out of a resume run all the same */
@@ -126,11 +128,25 @@ gdb_handler gdb_stop_reason, gdb_vkill;
 /* The reply to a stop, appended. */
 void gdb_append_stop(struct gdb_session *s, const struct stop *stop, struct buffer *reply);
 
-/* gdb_session.c */
+/* gdb_moving.c */
 /* The operation that was begun on the timeline is this session's. Returns GDB_MOVED. */
 enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits);
+/* How far the movement is, as console output; false: there is nothing to say. */
+bool gdb_send_progress(struct gdb_session *s);
+/* Keep the client waiting, from a second from now on. */
+void gdb_watch_seconds(struct gdb_session *s);
+
+/* gdb_session.c */
+void gdb_send_packet(struct gdb_session *s, const struct buffer *payload);
+void gdb_send_raw(struct gdb_session *s, char byte);
+/* Its connection is gone and nothing moves for it: it frees itself. */
+void gdb_session_end(struct gdb_session *s);
 /* Answer with the error's sentence, and log it: not every client shows it. Returns GDB_REPLY. */
 enum gdb_outcome gdb_refuse(struct gdb_session *s, struct buffer *reply, const struct error *err);
+/* A line on what has become of a diversion, if anything has. */
+void gdb_append_notice(struct gdb_session *s, struct buffer *text);
+/* `text` as the reply to a `monitor`, which it ends; it is made plain. */
+void gdb_reply_text(struct buffer *text, struct buffer *reply);
 /* `text` as console output; allowed only while a resume or qRcmd is outstanding. */
 void gdb_send_console(struct gdb_session *s, struct buffer *text);
 

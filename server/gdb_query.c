@@ -232,7 +232,6 @@ static void say_moved(struct gdb_session *s, const char *line, struct buffer *ou
                               "and `frame` show where it is)\n");
 }
 
-/* Output goes out as console packets, so that an OK can follow after a movement. */
 enum gdb_outcome gdb_monitor(struct gdb_session *s, const struct rsp_request *r,
                              struct buffer *reply)
 {
@@ -245,11 +244,17 @@ enum gdb_outcome gdb_monitor(struct gdb_session *s, const struct rsp_request *r,
     if (!run_physical(s, buffer_text(&line), &text))
         interpreter->run(interpreter->ctx, buffer_text(&line), &text);
     say_moved(s, buffer_text(&line), &text);
-    gdb_send_console(s, &text);
+    bool moves = timeline_moving(s->timeline);
+    if (!moves && strncmp(buffer_text(&line), "json ", 5) != 0)
+        gdb_append_notice(s, &text);
+    buffer_fini(&s->said); /* of one that was given up */
+    s->said = (struct buffer){0};
+    if (moves) {
+        s->said = text;
+    } else {
+        gdb_reply_text(&text, reply);
+        buffer_fini(&text);
+    }
     buffer_fini(&line);
-    buffer_fini(&text);
-    if (timeline_moving(s->timeline))
-        return gdb_moved(s, GDB_AWAITS_MONITOR);
-    rsp_reply_ok(reply);
-    return GDB_REPLY;
+    return moves ? gdb_moved(s, GDB_AWAITS_MONITOR) : GDB_REPLY;
 }

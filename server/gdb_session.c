@@ -5,8 +5,6 @@
 #include "base/log.h"
 #include "base/plain_text.h"
 #include "server/gdb_handlers.h"
-#include "server/stop_text.h"
-#include "timeline/branches.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,12 +16,10 @@
 #define WAITING_MOST ((size_t)4 * RSP_PACKET_SIZE)
 /* The size of a waiting request of which nothing could be kept: too long, or damaged. */
 #define WAITING_BAD UINT32_MAX
-/* How long a Ctrl-C between two resumes is for the one to come. */
-enum { INTERRUPT_KEPT_NS = 500000000 };
 
 /* ---- out ---- */
 
-static void send_packet(struct gdb_session *s, const struct buffer *payload)
+void gdb_send_packet(struct gdb_session *s, const struct buffer *payload)
 {
     if (!s->conn || s->abandoned)
         return;
@@ -35,7 +31,7 @@ static void send_packet(struct gdb_session *s, const struct buffer *payload)
         conn_send(s->conn, s->sent.data, s->sent.size);
 }
 
-static void send_raw(struct gdb_session *s, char byte)
+void gdb_send_raw(struct gdb_session *s, char byte)
 {
     if (s->conn)
         conn_send(s->conn, &byte, 1);
@@ -51,7 +47,7 @@ void gdb_send_console(struct gdb_session *s, struct buffer *text)
         size_t left = text->size - at;
         buffer_clear(&part);
         rsp_reply_console(&part, text->data + at, left < PART ? left : PART);
-        send_packet(s, &part);
+        gdb_send_packet(s, &part);
     }
     buffer_fini(&part);
 }
@@ -160,11 +156,14 @@ static void answer(struct gdb_session *s, uint8_t *payload, size_t size)
     rsp_request_parse(payload, size, &request);
     check(s->awaits == GDB_AWAITS_NOTHING, "a reply is outstanding");
     buffer_clear(&s->reply);
+    if (!s->greeted) /* what has made way for the session is no news to it */
+        s->changes = s->options.movement->changes;
+    s->greeted = true;
     enum gdb_outcome outcome = handler_of(request.kind)(s, &request, &s->reply);
     check((outcome == GDB_MOVED) == (s->awaits != GDB_AWAITS_NOTHING), "request of kind %d: %d",
           request.kind, outcome);
     if (outcome == GDB_REPLY)
-        send_packet(s, &s->reply);
+        gdb_send_packet(s, &s->reply);
     if (s->acks_off_next)
         s->acks = s->acks_off_next = false;
     if (request.kind == RSP_KILL || (request.kind == RSP_DETACH && !s->extended))
@@ -175,7 +174,7 @@ static void answer_bad(struct gdb_session *s)
 {
     buffer_clear(&s->reply);
     rsp_reply_error_text(&s->reply, s->features, "the packet is damaged or over PacketSize");
-    send_packet(s, &s->reply);
+    gdb_send_packet(s, &s->reply);
 }
 
 /* ---- in ---- */
@@ -185,8 +184,6 @@ static bool may_answer(const struct gdb_session *s)
     return s->conn && !conn_closing(s->conn) && movement_free(s->options.movement) &&
            s->awaits == GDB_AWAITS_NOTHING && conn_backlog(s->conn) <= BACKLOG_PAUSE;
 }
-
-static void on_second(uv_timer_t *timer);
 
 static void put_waiting(struct gdb_session *s, const void *payload, uint32_t size)
 {
@@ -202,7 +199,7 @@ static void put_waiting(struct gdb_session *s, const void *payload, uint32_t siz
     if (s->options.wants)
         s->options.wants(s->options.ctx);
     if (!uv_is_active((uv_handle_t *)&s->second))
-        uv_timer_start(&s->second, on_second, 1000, 1000);
+        gdb_watch_seconds(s);
 }
 
 static void answer_waiting(struct gdb_session *s)
@@ -255,13 +252,11 @@ static void take_interrupt(struct gdb_session *s)
         s->interrupted_at = uv_hrtime();
 }
 
-static bool send_progress(struct gdb_session *s);
-
 static void send_nothing(struct gdb_session *s)
 {
     struct buffer part = {0};
     rsp_reply_console(&part, "", 0);
-    send_packet(s, &part);
+    gdb_send_packet(s, &part);
     buffer_fini(&part);
 }
 
@@ -274,7 +269,7 @@ static void take_nack(struct gdb_session *s)
     bool owed = s->awaits != GDB_AWAITS_NOTHING || s->waiting.size;
     if (s->awaits == GDB_AWAITS_MONITOR) {
         s->beats = true;
-        if (!send_progress(s))
+        if (!gdb_send_progress(s))
             send_nothing(s);
     } else if (s->held.size) {
         conn_send(s->conn, s->held.data, s->held.size);
@@ -293,14 +288,14 @@ static void take_item(struct gdb_session *s, enum rsp_item item)
     case RSP_ITEM_PACKET:
     case RSP_ITEM_TOO_LONG:
         if (s->acks)
-            send_raw(s, '+');
+            gdb_send_raw(s, '+');
         s->asked = s->moved && s->awaits == GDB_AWAITS_NOTHING;
         take_packet(s, item == RSP_ITEM_TOO_LONG);
         break;
     case RSP_ITEM_BAD_CHECKSUM:
         /* With acks the client sends it again, without there is only an error to be given. */
         if (s->acks)
-            send_raw(s, '-');
+            gdb_send_raw(s, '-');
         else
             take_packet(s, true);
         break;
@@ -337,170 +332,6 @@ void gdb_session_turn(struct gdb_session *s)
     conn_read(s->conn, conn_backlog(s->conn) <= BACKLOG_PAUSE);
 }
 
-/* ---- movement ---- */
-
-static void end(struct gdb_session *s);
-static void move(struct gdb_session *s, enum gdb_awaits awaits,
-                 void (*begin)(struct movement *m, const struct mover *owner));
-
-/* gdb does not expect a command to move anything: it shows the registers it has read before. */
-static bool answer_monitor(struct gdb_session *s, const struct stop *stop)
-{
-    struct buffer text = {0};
-    bool over = interpreter_finish(&s->options.interpreter, stop, &text);
-    /* Scripts read answers in JSON, and flush by themselves. */
-    bool json = text.size && text.data[0] == '{';
-    if (over && !json && stop->position != s->monitor_from)
-        buffer_append_string(&text, "(to see it in gdb: `maint flush register-cache`, `frame`)\n");
-    gdb_send_console(s, &text);
-    buffer_fini(&text);
-    if (over) {
-        rsp_reply_ok(&s->reply);
-        return true;
-    }
-    s->holds = false;
-    move(s, GDB_AWAITS_MONITOR, movement_goes_on);
-    return false;
-}
-
-/* Is console output shown by a client that waits for this? See append_bare in gdb_resume.c. */
-static bool shows_console(const struct gdb_session *s, enum gdb_awaits awaits)
-{
-    return awaits == GDB_AWAITS_MONITOR || (awaits == GDB_AWAITS_STOP && !(s->features & RSP_BARE));
-}
-
-/* What the client cannot show is logged. */
-static void explain(struct gdb_session *s, const struct stop *stop, enum gdb_awaits awaits)
-{
-    if ((!stop_needs_text(stop) && !gdb_stop_is_others(stop)) || awaits == GDB_AWAITS_MONITOR)
-        return;
-    struct buffer text = {0};
-    bool shown = shows_console(s, awaits);
-    if (shown)
-        buffer_append_string(&text, "backstep: ");
-    stop_append_text(stop, &text);
-    if (shown)
-        gdb_send_console(s, &text);
-    else
-        log_line(LOG_WARN, "gdb: %.*s", (int)text.size - 1, (const char *)text.data);
-    buffer_fini(&text);
-}
-
-static void answer_ok(struct gdb_session *s, const struct stop *stop)
-{
-    if (stop->reason == STOP_INTERRUPT)
-        rsp_reply_error_text(&s->reply, RSP_ERROR_MESSAGE, "interrupted");
-    else if (stop->reason == STOP_DIVERGED)
-        rsp_reply_error_text(&s->reply, RSP_ERROR_MESSAGE, stop->text);
-    else
-        rsp_reply_ok(&s->reply);
-}
-
-/* What has become of a diversion. */
-static void send_notice(struct gdb_session *s, enum gdb_awaits awaits)
-{
-    struct buffer notice = timeline_notice(s->timeline), text = {0};
-    if (!notice.size)
-        return;
-    buffer_printf(&text, "backstep: %.*s", (int)notice.size, (const char *)notice.data);
-    if (shows_console(s, awaits))
-        gdb_send_console(s, &text);
-    else
-        log_line(LOG_INFO, "%.*s", (int)notice.size - 1, (const char *)notice.data);
-    buffer_fini(&notice);
-    buffer_fini(&text);
-}
-
-static void stopped(void *ctx, const struct stop *stop)
-{
-    struct gdb_session *s = ctx;
-    enum gdb_awaits awaits = s->awaits;
-    s->awaits = GDB_AWAITS_NOTHING;
-    uv_timer_stop(&s->second);
-    if (awaits == GDB_AWAITS_END) {
-        end(s);
-        return;
-    }
-    s->stop = *stop;
-    s->moved = true;
-    s->changes = s->options.movement->changes;
-    buffer_clear(&s->reply);
-    s->holds = awaits == GDB_AWAITS_MONITOR && s->beats;
-    send_notice(s, awaits);
-    explain(s, stop, awaits);
-    if (awaits == GDB_AWAITS_MONITOR) {
-        if (!answer_monitor(s, stop))
-            return;
-    } else if (awaits == GDB_AWAITS_OK) {
-        answer_ok(s, stop);
-    } else {
-        s->hart = stop->hart; /* gdb takes it for selected by Hg */
-        gdb_append_stop(s, stop, &s->reply);
-    }
-    send_packet(s, &s->reply);
-    s->holds = s->beats = s->abandoned = false;
-    if (s->conn)
-        conn_flush(s->conn);
-}
-
-/* False: there is nothing to say. */
-static bool send_progress(struct gdb_session *s)
-{
-    uint64_t done, total;
-    timeline_progress(s->timeline, &done, &total);
-    if (timeline_live(s->timeline) || !total || done > total)
-        return false;
-    struct buffer text = {0};
-    buffer_printf(&text, "backstep: %.0f%% of %" PRIu64 " steps replayed; Ctrl-C ends it\n",
-                  100.0 * (double)done / (double)total, total);
-    gdb_send_console(s, &text);
-    buffer_fini(&text);
-    return true;
-}
-
-static bool is_gdb(const struct gdb_session *s)
-{
-    return s->features & RSP_VCONT_SUPPORTED;
-}
-
-/* gdb waits for a resume as long as it takes, and for any other reply only two seconds between two
- * bytes: an acknowledgement, which means nothing here, keeps it waiting. But a `monitor` it asks
- * after by itself, see take_nack; others do not. */
-static void on_second(uv_timer_t *timer)
-{
-    struct gdb_session *s = timer->data;
-    bool waits = s->awaits == GDB_AWAITS_NOTHING && !movement_free(s->options.movement);
-    if (s->awaits == GDB_AWAITS_NOTHING && !waits)
-        uv_timer_stop(timer);
-    if (s->awaits == GDB_AWAITS_OK || s->awaits == GDB_AWAITS_RUN || waits)
-        send_raw(s, '+');
-    else if (shows_console(s, s->awaits) && !(s->awaits == GDB_AWAITS_MONITOR && is_gdb(s)))
-        send_progress(s);
-    if (s->conn)
-        conn_flush(s->conn);
-}
-
-static void move(struct gdb_session *s, enum gdb_awaits awaits,
-                 void (*begin)(struct movement *m, const struct mover *owner))
-{
-    const struct mover mover = {stopped, s, "gdb is running"};
-    s->awaits = awaits;
-    s->stepping = false;
-    begin(s->options.movement, &mover);
-    if (uv_hrtime() - s->interrupted_at < INTERRUPT_KEPT_NS)
-        movement_interrupt(s->options.movement);
-    s->interrupted_at = 0;
-    s->asked = false;
-    uv_update_time(s->second.loop);
-    uv_timer_start(&s->second, on_second, 1000, 1000);
-}
-
-enum gdb_outcome gdb_moved(struct gdb_session *s, enum gdb_awaits awaits)
-{
-    move(s, awaits, movement_began);
-    return GDB_MOVED;
-}
-
 /* ---- beginning and end ---- */
 
 static void session_free(uv_handle_t *handle)
@@ -513,11 +344,12 @@ static void session_free(uv_handle_t *handle)
     buffer_fini(&s->sent);
     buffer_fini(&s->held);
     buffer_fini(&s->reply);
+    buffer_fini(&s->said);
     free(s->points.item);
     free(s);
 }
 
-static void end(struct gdb_session *s)
+void gdb_session_end(struct gdb_session *s)
 {
     gdb_points_clear(s);
     uv_close((uv_handle_t *)&s->second, session_free);
@@ -541,7 +373,7 @@ static void on_closed(void *ctx, const char *reason)
     if (reason)
         snprintf(s->reason, sizeof s->reason, "%s", reason);
     if (s->awaits == GDB_AWAITS_NOTHING) {
-        end(s);
+        gdb_session_end(s);
     } else {
         s->awaits = GDB_AWAITS_END;
         movement_interrupt(s->options.movement);

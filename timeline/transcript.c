@@ -209,17 +209,19 @@ void timeline_listen(struct timeline *tl,
     tl->heard_ctx = ctx;
 }
 
-/* Where the last `lines` lines of a channel begin among the parts before `end`. */
+/* Where the last `lines` lines of a channel begin among the parts before `end`; of more than
+ * TRANSCRIPT_TAIL_MOST bytes, the last ones. */
 static size_t tail_begin(const struct transcript *t, unsigned channel, size_t end, size_t lines)
 {
-    size_t first = end;
+    size_t first = end, bytes = 0;
     bool complete = true; /* the text behind is empty, or begins a line */
     for (size_t i = end; i-- > 0;) {
         if (t->part[i].channel != channel || !t->part[i].size)
             continue;
         struct transcript_part part = transcript_get(t, t->first + i);
         bool ends_line = part.bytes[part.size - 1] == '\n';
-        if ((ends_line || complete) && lines-- == 0)
+        bytes += part.size;
+        if (((ends_line || complete) && lines-- == 0) || bytes > TRANSCRIPT_TAIL_MOST)
             return first;
         complete = false;
         first = i;

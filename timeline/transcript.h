@@ -19,8 +19,11 @@ struct transcript_part {
  * end it. */
 void timeline_transcript(const struct timeline *tl, uint64_t from, uint64_t to,
                          bool (*each)(void *ctx, const struct transcript_part *part), void *ctx);
-/* The last `lines` lines (complete or not) of what a channel printed before position `to`, without
- * terminal escapes and other control bytes, appended as text with newlines. */
+/* Lines may be endless. */
+enum { TRANSCRIPT_TAIL_MOST = 1 << 20 };
+/* The last `lines` lines (complete or not) of what a channel printed before position `to`, at most
+ * TRANSCRIPT_TAIL_MOST bytes, without terminal escapes and other control bytes, appended as text
+ * with newlines. */
 void timeline_transcript_tail(const struct timeline *tl, unsigned channel, uint64_t to,
                               size_t lines, struct buffer *out);
 /* Told of everything a byte channel prints, live, after it is noted; NULL: nobody. It must not call

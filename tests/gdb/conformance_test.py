@@ -305,7 +305,7 @@ PACKETS = [
         (b"qThreadExtraInfo,2", b"hart 1, running".hex().encode()), (b"T2", b"OK"), (b"T3", error()),
         (b"qC", b"QC1"), harts=2),
     Row("qSymbol", (b"qSymbol::", b"OK")),
-    Row("monitor: O packets, then OK", (b"qRcmd," + hexed("when"), has(b"position")), tip=5),
+    Row("monitor: the text is the reply", (b"qRcmd," + hexed("when"), has(b"position")), tip=5),
     Row("an unknown command says so", (b"qRcmd," + hexed("nosuch"), has(b"unknown command"))),
     Row("X of nothing is a question", (b"X%x,0:" % CODE, b"OK")),
     Row("k ends the connection without a word", (b"k", SILENT)),

@@ -48,12 +48,7 @@ class Machine:
         self.icount = c.read_register_info()["icount"].number
 
     def monitor(self, line):
-        c = self.client
-        c.send_packets([b"qRcmd," + line.encode().hex().encode()])
-        text = b""
-        while (reply := c.receive_packet()) != b"OK":
-            text += bytes.fromhex(reply.removeprefix(b"O").decode())
-        return text.decode()
+        return self.client.monitor(line)
 
     def position(self):
         return self.client.read_register(self.icount)

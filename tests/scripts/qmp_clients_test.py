@@ -63,6 +63,44 @@ class Own(qmp_client.Case):
         c.request("quit", id=4)
         self.assertEqual([c.reply()["id"], c.reply()["id"]], [3, 4])
 
+    def test_an_interrupt_ends_all_that_a_command_does(self):
+        """Steps are movements of their own, and a picture is two questions."""
+        program, c = self.paused()
+        other = self.connect(program)
+        for wait in (0, 0.001, 0.01, 0.05):
+            c.request("x-backstep-step", {"count": 1000000})
+            other.event("RESUME")
+            time.sleep(wait)
+            other.expect({"interrupted": True}, "x-backstep-interrupt")
+            self.assertEqual(c.reply()["return"]["reason"], "interrupt")
+
+    def test_any_note(self):
+        """It is cut at a byte, which may be in the midst of a character."""
+        _, c = self.paused()
+        for note in ("\u00e4" * 300, "x" + "\u00e4" * 300, "\U0001f40c" * 200, ""):
+            mark = c.get("x-backstep-bookmark", {"name": "here", "note": note})
+            self.assertEqual((mark["name"], mark["position"]), ("here", 0))
+            self.assertEqual(mark["note"][:100], note[:100])
+            self.assertEqual(c.get("x-backstep-bookmarks")["bookmarks"], [mark])
+
+    def test_an_endless_line_of_output(self):
+        """Of which a client gets the end, and not more than it can take."""
+        _, c = self.paused(words=qmp_client.ENDLESS)
+        self.run_to(c, 4_000_000)
+        text = c.get("x-backstep-console", {"lines": 1})["text"]
+        self.assertEqual(set(text), set("a\n"))
+        self.assertLessEqual(len(text), (1 << 20) + 1)
+        self.assertGreater(len(text), 1 << 19)
+        self.assertEqual(len(c.human("console-at end 3")), len(text) + 1)
+
+    def test_long_lines(self):
+        _, c = self.paused()
+        self.run_to(c, 1000)
+        line = "json timeline " + json.dumps({"addresses": [qmp_client.STORE] * 4000})
+        self.assertGreater(len(line), 40000)
+        self.assertIn("text", json.loads(c.human(line)))
+        self.assertEqual(c.human("json timeline " + "x" * 70000), "a line of over 65535 bytes is no command\r\n")
+
     def test_others_go_on_meanwhile(self):
         program, c = self.paused()
         other = self.connect(program)
@@ -98,11 +136,7 @@ class WithGdb(qmp_client.Case):
         return int(rsp_client.StopReply(gdb.request(b"?")).keys["icount"], 16)
 
     def monitor(self, gdb, line):
-        gdb.send_packets([b"qRcmd," + line.encode().hex().encode()])
-        text = b""
-        while (reply := gdb.receive_packet()) != b"OK":
-            text += bytes.fromhex(reply[1:].decode())
-        return text.decode()
+        return gdb.monitor(line)
 
     def test_gdb_owns_movement(self):
         c, gdb = self.begin()
@@ -186,6 +220,24 @@ class WithGdb(qmp_client.Case):
         self.assertTrue(c.get("x-backstep-interrupt") or True)
         self.assertEqual(len(gdb.receive_packet()) % 2, 0)
         self.assertEqual(c.reply()["return"]["reason"], "interrupt")
+
+    def test_a_queue_of_movements_does_not_keep_gdb_out(self):
+        c, gdb = self.begin()
+        self.run_to(c, FAR // 20)
+        queued = 60  # fewer than a session keeps
+        for i in range(queued):
+            c.request("x-backstep-last-write", {"address": 0x80003000, "physical": True}, id=i)
+        answered = [c.reply()["id"]]
+        self.assertTrue(gdb.request(b"?").startswith(b"T"))
+        c.send({"execute": "x-backstep-interrupt", "id": "now"})
+        while (reply := c.reply())["id"] != "now":
+            answered.append(reply["id"])
+        self.assertLess(len(answered), queued - 1)
+        while len(answered) < queued:
+            c.send({"execute": "x-backstep-interrupt", "id": "now"})
+            reply = c.reply()
+            answered += [reply["id"]] * (reply["id"] != "now")
+        self.assertEqual(answered, list(range(queued)))
 
     def test_gdb_interrupts_what_it_waits_for(self):
         c, gdb = self.begin()
