@@ -437,6 +437,19 @@ enum timeline_status operation_finish_diverged(struct timeline *tl, struct stop 
 
 enum timeline_status forward_advance(struct timeline *tl, struct stop *stop);
 enum timeline_status search_advance(struct timeline *tl, struct stop *stop);
+
+/* Intervals below op.scan_end are replayed, newest first, down to op.floor, with whatever is armed.
+ */
+struct scan {
+    bool (*goes_on)(struct timeline *tl); /* is more wanted? NULL: yes */
+    /* Is this interval to be replayed? NULL: if its summary may hold a hit. */
+    bool (*wants)(struct timeline *tl, const struct entry *entry);
+    void (*begins)(struct timeline *tl); /* the machine stands where it begins, op.low */
+    void (*ends)(struct timeline *tl, uint64_t end); /* it has been replayed up to there */
+    void (*exhausted)(struct timeline *tl);          /* there is none any more: what now? */
+};
+/* One turn of it; an interrupt goes back to where the operation began. */
+enum timeline_status scan_advance(struct timeline *tl, const struct scan *scan, struct stop *stop);
 enum timeline_status seek_advance(struct timeline *tl, struct stop *stop);
 
 /* Does the operation only look, so that it leaves what the last stop has left? */

@@ -437,59 +437,44 @@ static bool judge(struct timeline *tl, struct line_move *lm)
     return true;
 }
 
-/* Choose the next interval to replay, newest first. False: it is decided, or none is left. */
-static bool begin_interval(struct timeline *tl, struct line_move *lm)
+/* As long as it is not sure whether the entry was branched to, the step before counts. */
+static bool wants(struct timeline *tl, const struct entry *entry)
 {
-    struct operation *op = &tl->op;
-    while (op->scan_end > op->floor) {
-        const struct entry *entry = history_at(tl, op->scan_end - 1);
-        op->low = entry->checkpoint->position;
-        /* As long as it is not sure whether the entry was branched to, the step before counts. */
-        if (lm->unsure || history_may_hit(tl, entry)) {
-            op->scanning = true;
-            tl->seen.any = false;
-            lm->before = (struct passed){0};
-            lm->deeper = (struct deeper){0};
-            forget(lm);
-            if (run_restore(tl, op->low))
-                op->low = machine_position(tl->m);
-            return true;
-        }
-        op->scan_end = op->low;
-    }
-    if (lm->unsure)
-        begins_here(tl, lm);
+    return tl->line->unsure || history_may_hit(tl, entry);
+}
+
+static void begin_noting(struct timeline *tl)
+{
+    struct line_move *lm = tl->line;
+    tl->seen.any = false;
+    lm->before = (struct passed){0};
+    lm->deeper = (struct deeper){0};
+    forget(lm);
+}
+
+static void judge_interval(struct timeline *tl, uint64_t end)
+{
+    (void)end;
+    judge(tl, tl->line);
+}
+
+static void exhausted(struct timeline *tl)
+{
+    if (tl->line->unsure)
+        begins_here(tl, tl->line);
     else
-        seek_begin(tl, op->floor);
-    return false;
+        seek_begin(tl, tl->op.floor);
 }
 
 enum timeline_status line_advance(struct timeline *tl, struct stop *stop)
 {
-    struct operation *op = &tl->op;
+    static const struct scan scan = {
+        .wants = wants, .begins = begin_noting, .ends = judge_interval, .exhausted = exhausted};
+    const struct operation *op = &tl->op;
     struct line_move *lm = tl->line;
-    if (tl->interrupted) {
-        seek_turn_back(tl);
-        return TIMELINE_RUNNING;
-    }
-    if (!op->scanning) {
-        if (op->scan_end == op->start && lm->entry != POSITION_NONE) {
-            decide(tl, lm);
-            return TIMELINE_RUNNING;
-        }
-        bool any = begin_interval(tl, lm);
-        history_thin(tl); /* summaries may have been read */
-        if (!any)
-            return TIMELINE_RUNNING;
-    }
-    if (tl->diverged.code)
-        return operation_finish_diverged(tl, stop);
-    if (run_replay(tl, op->scan_end) == RUN_DIVERGED)
-        return operation_finish_diverged(tl, stop);
-    if (machine_position(tl->m) < op->scan_end)
-        return TIMELINE_RUNNING;
-    op->scanning = false;
-    op->scan_end = op->low;
-    judge(tl, lm);
+    bool known = !op->scanning && op->scan_end == op->start && lm->entry != POSITION_NONE;
+    if (!known || tl->interrupted)
+        return scan_advance(tl, &scan, stop);
+    decide(tl, lm);
     return TIMELINE_RUNNING;
 }

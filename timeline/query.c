@@ -136,26 +136,35 @@ static void add_found(struct question *q)
         q->found[q->count++] = q->seen[(q->seen_count - 1 - i) % want];
 }
 
-/* Choose the next interval to replay, newest first. False: there is none, or no need. */
-static bool begin_interval(struct timeline *tl)
+static bool goes_on(struct timeline *tl)
 {
-    struct operation *op = &tl->op;
+    const struct question *q = tl->question;
+    return wanted(q) && !(q->query.steps && q->replayed >= q->query.steps);
+}
+
+static bool wants(struct timeline *tl, const struct entry *entry)
+{
     struct question *q = tl->question;
-    const uint64_t steps = q->query.steps;
-    while (op->scan_end > q->query.from && wanted(q) && !(steps && q->replayed >= steps)) {
-        const struct entry *entry = history_at(tl, op->scan_end - 1);
-        op->low = entry->checkpoint->position;
-        if (q->everywhere || history_may_hit(tl, entry)) {
-            op->scanning = true;
-            q->seen_count = 0;
-            if (run_restore(tl, op->low))
-                op->low = machine_position(tl->m);
-            return true;
-        }
-        q->log_end = entry->log_index;
-        op->scan_end = q->searched = op->low;
-    }
+    if (q->everywhere || history_may_hit(tl, entry))
+        return true;
+    q->log_end = entry->log_index;
+    q->searched = entry->checkpoint->position;
     return false;
+}
+
+static void begin_noting(struct timeline *tl)
+{
+    tl->question->seen_count = 0;
+    tl->question->log_begin = tl->player.next;
+}
+
+static void take_noted(struct timeline *tl, uint64_t end)
+{
+    struct question *q = tl->question;
+    q->replayed += end - tl->op.low;
+    q->searched = tl->op.low;
+    q->log_end = q->log_begin;
+    add_found(q);
 }
 
 static void land(struct timeline *tl)
@@ -168,33 +177,12 @@ static void land(struct timeline *tl)
 
 enum timeline_status query_advance(struct timeline *tl, struct stop *stop)
 {
-    struct operation *op = &tl->op;
-    struct question *q = tl->question;
-    if (tl->interrupted) {
-        seek_turn_back(tl);
-        return TIMELINE_RUNNING;
-    }
-    if (!op->scanning) {
-        bool any = begin_interval(tl);
-        history_thin(tl); /* summaries may have been read */
-        if (!any) {
-            land(tl);
-            return TIMELINE_RUNNING;
-        }
-        q->log_begin = tl->player.next;
-    }
-    if (tl->diverged.code)
-        return operation_finish_diverged(tl, stop);
-    if (run_replay(tl, op->scan_end) == RUN_DIVERGED)
-        return operation_finish_diverged(tl, stop);
-    if (machine_position(tl->m) < op->scan_end)
-        return TIMELINE_RUNNING;
-    op->scanning = false;
-    q->replayed += op->scan_end - op->low;
-    op->scan_end = q->searched = op->low;
-    q->log_end = q->log_begin;
-    add_found(q);
-    return TIMELINE_RUNNING;
+    static const struct scan scan = {.goes_on = goes_on,
+                                     .wants = wants,
+                                     .begins = begin_noting,
+                                     .ends = take_noted,
+                                     .exhausted = land};
+    return scan_advance(tl, &scan, stop);
 }
 
 void query_progress(const struct timeline *tl, uint64_t *done, uint64_t *total)

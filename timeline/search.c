@@ -91,18 +91,20 @@ static bool nothing_between(const struct timeline *tl)
            !points_any_watch_or_action(tl);
 }
 
-/* Choose the next interval to replay, newest first. False: none is left above the floor. */
-static bool begin_interval(struct timeline *tl)
+/* ---- scans ---- */
+
+/* Choose the next interval to replay. False: none is left. */
+static bool begin_interval(struct timeline *tl, const struct scan *scan)
 {
     struct operation *op = &tl->op;
-    while (op->scan_end > op->floor && !nothing_between(tl)) {
+    while (op->scan_end > op->floor && (!scan->goes_on || scan->goes_on(tl))) {
         const struct entry *entry = history_at(tl, op->scan_end - 1);
         op->low = entry->checkpoint->position;
-        if (history_may_hit(tl, entry)) {
+        if (scan->wants ? scan->wants(tl, entry) : history_may_hit(tl, entry)) {
             op->scanning = true;
-            tl->seen.any = false;
             if (run_restore(tl, op->low))
                 op->low = machine_position(tl->m);
+            scan->begins(tl);
             return true;
         }
         op->scan_end = op->low;
@@ -110,7 +112,7 @@ static bool begin_interval(struct timeline *tl)
     return false;
 }
 
-enum timeline_status search_advance(struct timeline *tl, struct stop *stop)
+enum timeline_status scan_advance(struct timeline *tl, const struct scan *scan, struct stop *stop)
 {
     struct operation *op = &tl->op;
     if (tl->interrupted) {
@@ -118,24 +120,56 @@ enum timeline_status search_advance(struct timeline *tl, struct stop *stop)
         return TIMELINE_RUNNING;
     }
     if (!op->scanning) {
-        bool any = begin_interval(tl);
+        bool any = begin_interval(tl, scan);
         history_thin(tl); /* summaries may have been read */
         if (!any) {
-            seek_begin(tl, op->floor);
+            scan->exhausted(tl);
             return TIMELINE_RUNNING;
         }
     }
-    if (tl->diverged.code)
-        return operation_finish_diverged(tl, stop);
-    if (run_replay(tl, op->scan_end) == RUN_DIVERGED)
+    if (tl->diverged.code || run_replay(tl, op->scan_end) == RUN_DIVERGED)
         return operation_finish_diverged(tl, stop);
     if (machine_position(tl->m) < op->scan_end)
         return TIMELINE_RUNNING;
+    uint64_t end = op->scan_end;
     op->scanning = false;
     op->scan_end = op->low;
+    scan->ends(tl, end);
+    return TIMELINE_RUNNING;
+}
+
+/* ---- for clients' points ---- */
+
+static bool may_be_something_between(struct timeline *tl)
+{
+    return !nothing_between(tl);
+}
+
+static void begin_noting(struct timeline *tl)
+{
+    tl->seen.any = false;
+}
+
+static void decide(struct timeline *tl, uint64_t end)
+{
+    const struct operation *op = &tl->op;
+    (void)end;
     if (found_hit(tl))
         search_decide_hit(tl);
     else
         prints_backward(tl, op->low > op->floor ? op->low : op->floor);
-    return TIMELINE_RUNNING;
+}
+
+static void found_nothing(struct timeline *tl)
+{
+    seek_begin(tl, tl->op.floor);
+}
+
+enum timeline_status search_advance(struct timeline *tl, struct stop *stop)
+{
+    static const struct scan scan = {.goes_on = may_be_something_between,
+                                     .begins = begin_noting,
+                                     .ends = decide,
+                                     .exhausted = found_nothing};
+    return scan_advance(tl, &scan, stop);
 }

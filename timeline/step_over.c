@@ -263,55 +263,32 @@ static void pass_over(struct timeline *tl)
         land(tl, BACK_ENTRY, so->at);
 }
 
-static bool begin_interval(struct timeline *tl)
+static void begin_noting(struct timeline *tl)
 {
-    struct step_over *so = tl->step_over;
-    struct operation *op = &tl->op;
-    while (op->scan_end > op->floor) {
-        const struct entry *entry = history_at(tl, op->scan_end - 1);
-        op->low = entry->checkpoint->position;
-        if (history_may_hit(tl, entry)) {
-            op->scanning = true;
-            so->any = false;
-            tl->seen.any = false;
-            if (run_restore(tl, op->low))
-                op->low = machine_position(tl->m);
-            return true;
-        }
-        op->scan_end = op->low;
-    }
-    return false;
+    tl->step_over->any = false;
+    tl->seen.any = false;
 }
 
-enum timeline_status step_over_advance(struct timeline *tl, struct stop *stop)
+static void judge(struct timeline *tl, uint64_t end)
 {
     struct step_over *so = tl->step_over;
-    struct operation *op = &tl->op;
-    if (tl->interrupted) {
-        seek_turn_back(tl);
-        return TIMELINE_RUNNING;
-    }
-    if (!op->scanning) {
-        bool any = begin_interval(tl);
-        history_thin(tl); /* summaries may have been read */
-        if (!any) {
-            land(tl, BACK_PLAIN, so->step);
-            return TIMELINE_RUNNING;
-        }
-    }
-    if (tl->diverged.code)
-        return operation_finish_diverged(tl, stop);
-    if (run_replay(tl, op->scan_end) == RUN_DIVERGED)
-        return operation_finish_diverged(tl, stop);
-    if (machine_position(tl->m) < op->scan_end)
-        return TIMELINE_RUNNING;
-    op->scanning = false;
-    op->scan_end = op->low;
+    (void)end;
     if (so->any && so->entry)
         pass_over(tl);
     else if (so->any)
         land(tl, BACK_PLAIN, so->step);
     else if (!so->client.any)
         so->client = tl->seen;
-    return TIMELINE_RUNNING;
+}
+
+static void found_no_entry(struct timeline *tl)
+{
+    land(tl, BACK_PLAIN, tl->step_over->step);
+}
+
+enum timeline_status step_over_advance(struct timeline *tl, struct stop *stop)
+{
+    static const struct scan scan = {
+        .begins = begin_noting, .ends = judge, .exhausted = found_no_entry};
+    return scan_advance(tl, &scan, stop);
 }
