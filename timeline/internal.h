@@ -174,9 +174,9 @@ struct recorded {
     bool failed;                     /* it was said that writing has failed */
     bool unbounded;                  /* that the file cannot be shortened */
     bool tight;                      /* it was said that the file may hardly hold anything */
-    bool saving;                     /* timeline_save is under way: nothing is forgotten */
-    char *reason, *verdict;          /* why the run is over; NULL: not said */
-    uint64_t verdict_at;             /* where the tip was then */
+    bool saving;            /* a file is being ended, or made at once: nothing is forgotten */
+    char *reason, *verdict; /* why the run is over; NULL: not said */
+    uint64_t verdict_at;    /* where the tip was then */
 };
 
 /* What belongs to one branch, of the branch the machine stands on in struct timeline itself. */

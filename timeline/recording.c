@@ -275,7 +275,8 @@ static void switch_files(struct timeline *tl)
                  r->base_bytes >> 20);
     }
     free(name);
-    timeline_forget(tl, recording_writer_begin(r->writer));
+    if (!r->saving)
+        timeline_forget(tl, recording_writer_begin(r->writer));
 }
 
 static void follow_next(struct timeline *tl)
@@ -369,6 +370,7 @@ bool timeline_record_close(struct timeline *tl, struct error *err)
         history_take(tl);
     bool live = tl->live;
     struct branch *branch = branches_take_main(tl);
+    r->saving = true; /* nor is the branch forgotten that we come back to */
     /* What is still to come would not fit into the first one. */
     while (r->next && !r->failed && nearly_full(r)) {
         chunk_writer_wait(recording_writer_chunks(r->next), 1000000);
@@ -380,6 +382,7 @@ bool timeline_record_close(struct timeline *tl, struct error *err)
     r->writer = r->next = NULL;
     bool ok = end_file(w, r->path, NULL, err);
     branches_put_back(tl, branch);
+    r->saving = false;
     tl->live = live;
     free(r->path);
     r->path = NULL;
