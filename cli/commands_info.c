@@ -14,10 +14,7 @@
 static const char *privilege(const struct cpu *cpu)
 {
     static const char *const name[] = {"user", "supervisor", "reserved", "machine"};
-    for (size_t i = 0; i < cpu->ops->register_count; i++)
-        if (!strcmp(cpu->ops->registers[i].name, "priv"))
-            return name[cpu->ops->get_register(cpu, cpu->ops->registers[i].number) & 3];
-    return "unknown";
+    return name[cpu_privilege(cpu) & 3];
 }
 
 static void append_hart(const struct machine *m, unsigned hart, struct buffer *out)

@@ -25,9 +25,6 @@ command_fn commands_console_at, commands_json;
 /* The line of `when` that names a bookmark here and the recording's file, if there are any. */
 void commands_append_recorded(struct command_context *c, struct buffer *out);
 
-/* Where the hart's page tables lead, now; also to code that can only be executed. */
-bool commands_translate_address(struct command_context *c, unsigned hart, uint64_t address,
-                                uint64_t *physical);
 /* The line of `when` that names the branch; none on main. */
 void commands_append_branch(struct command_context *c, struct buffer *out);
 

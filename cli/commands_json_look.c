@@ -39,10 +39,11 @@ static bool find_register(const struct cpu *cpu, const json_t *arguments, unsign
         return false;
     if (!name && given == POSITION_NONE)
         return error_set(err, ERROR_USAGE, "a register's `name` or `number` is missing");
-    for (size_t i = 0; i < cpu->ops->register_count; i++) {
-        const struct cpu_register *r = &cpu->ops->registers[i];
-        if (name ? strcmp(r->name, name) : r->number != given)
-            continue;
+    const struct cpu_register *r = name ? cpu_register_named(cpu, name)
+                                   : given <= UINT16_MAX
+                                       ? cpu_register_numbered(cpu, (unsigned)given)
+                                       : NULL;
+    if (r) {
         *number = r->number;
         return true;
     }
@@ -164,7 +165,7 @@ static json_t *row_translate(struct command_context *c, const json_t *arguments,
     if (!json_take_hart(arguments, c->timeline, &hart, err) ||
         !json_take_u64(arguments, "address", true, &address, err))
         return NULL;
-    bool mapped = commands_translate_address(c, hart, address, &physical);
+    bool mapped = cpu_look(timeline_machine(c->timeline)->cpu[hart], address, &physical);
     return json_pack("{s:o}", "physical", mapped ? json_u64(physical) : json_null());
 }
 

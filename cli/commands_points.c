@@ -452,22 +452,14 @@ const struct json_row json_rows_points[] = {
 
 /* ---- addresses ---- */
 
-bool commands_translate_address(struct command_context *c, unsigned hart, uint64_t address,
-                                uint64_t *physical)
-{
-    const struct cpu *cpu = timeline_machine(c->timeline)->cpu[hart];
-    return cpu->ops->translate(cpu, address, CPU_READ, physical) ||
-           cpu->ops->translate(cpu, address, CPU_FETCH, physical);
-}
-
 void commands_translate(struct command_context *c, const char *argument, struct buffer *out)
 {
+    const struct machine *m = timeline_machine(c->timeline);
     struct error err = ERROR_INIT;
     uint64_t address, physical;
     if (!commands_address(c, argument, &address, &err))
         buffer_printf(out, "%s\n", err.message);
-    else if (commands_translate_address(c, timeline_machine(c->timeline)->state.running, address,
-                                        &physical))
+    else if (cpu_look(m->cpu[m->state.running], address, &physical))
         buffer_printf(out, "%#" PRIx64 " is at physical %#" PRIx64 "\n", address, physical);
     else
         buffer_printf(out, "nothing is mapped at %#" PRIx64 "\n", address);

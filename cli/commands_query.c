@@ -56,20 +56,12 @@ static unsigned kinds_of(const struct asked *a)
     return kinds[a->kind] | (a->physical ? HIT_PHYSICAL : 0);
 }
 
-static uint16_t register_number(const struct cpu_ops *ops, const char *name)
-{
-    for (size_t i = 0; i < ops->register_count; i++)
-        if (!strcmp(ops->registers[i].name, name))
-            return ops->registers[i].number;
-    return 0;
-}
-
 static void want_registers(const struct machine *m, struct query *query)
 {
     static const char *const name[CALL_REGISTERS] = {"ra", "sp", "a0", "a1", "a2",
                                                      "a3", "a4", "a5", "a6", "a7"};
     for (size_t i = 0; i < CALL_REGISTERS; i++)
-        query->reg[i] = register_number(m->cpu[0]->ops, name[i]);
+        query->reg[i] = cpu_register_named(m->cpu[0], name[i])->number;
     query->regs = CALL_REGISTERS;
 }
 

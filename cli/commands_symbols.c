@@ -44,17 +44,6 @@ struct symbols *commands_symbols(struct command_context *c)
     return symbols_count(c->symbols) ? c->symbols : NULL;
 }
 
-static bool find_register(const struct cpu *cpu, const char *name, uint64_t *value)
-{
-    const struct cpu_ops *ops = cpu->ops;
-    for (size_t i = 0; i < ops->register_count; i++)
-        if (!strcmp(ops->registers[i].name, name)) {
-            *value = ops->get_register(cpu, ops->registers[i].number);
-            return true;
-        }
-    return false;
-}
-
 /* NAME or NAME+N */
 static bool find_symbol(struct symbols *symbols, const char *text, uint64_t *address)
 {
@@ -75,9 +64,14 @@ bool commands_address(struct command_context *c, const char *text, uint64_t *add
                       struct error *err)
 {
     const struct machine *m = timeline_machine(c->timeline);
-    if (*text == '$')
-        return find_register(m->cpu[m->state.running], text + 1, address) ||
-               error_set(err, ERROR_USAGE, "there is no register `%.80s`", text + 1);
+    if (*text == '$') {
+        const struct cpu *cpu = m->cpu[m->state.running];
+        const struct cpu_register *reg = cpu_register_named(cpu, text + 1);
+        if (!reg)
+            return error_set(err, ERROR_USAGE, "there is no register `%.80s`", text + 1);
+        *address = cpu->ops->get_register(cpu, reg->number);
+        return true;
+    }
     if (number_parse(text, address))
         return true;
     struct symbols *symbols = commands_symbols(c);

@@ -164,14 +164,6 @@ json_t *json_text(const void *bytes, size_t size)
     return value;
 }
 
-uint64_t hart_register(const struct cpu *cpu, const char *name)
-{
-    for (size_t i = 0; i < cpu->ops->register_count; i++)
-        if (!strcmp(cpu->ops->registers[i].name, name))
-            return cpu->ops->get_register(cpu, cpu->ops->registers[i].number);
-    return 0;
-}
-
 const char *hit_writer_name(enum hit_writer writer)
 {
     static const char *const name[] = {[WRITTEN_BY_HART] = "hart",
@@ -192,7 +184,7 @@ json_t *json_place_here(const struct timeline *tl, unsigned hart)
     const struct cpu *cpu = machine_of(tl)->cpu[hart];
     return json_pack("{s:o, s:i, s:o, s:o}", "position", json_u64(timeline_position(tl)), "hart",
                      (int)hart, "pc", json_u64(cpu->ops->pc(cpu)), "priv",
-                     json_u64(hart_register(cpu, "priv")));
+                     json_u64(cpu_privilege(cpu)));
 }
 
 static const char *reason_name(enum stop_reason reason)

@@ -45,8 +45,6 @@ json_t *json_place_here(const struct timeline *tl, unsigned hart);
 /* {reason, position, hart, pc, address?, writer?, device?, text} */
 json_t *json_stop(const struct timeline *tl, const struct stop *stop);
 
-/* Of a hart as it stands; 0 where it has no such register. */
-uint64_t hart_register(const struct cpu *cpu, const char *name);
 const char *hit_writer_name(enum hit_writer writer);
 
 #endif

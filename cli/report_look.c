@@ -16,11 +16,7 @@ enum { SLICE_NS = 10000000 };
 
 uint64_t report_register(const struct report *r, unsigned hart, const char *name)
 {
-    const struct cpu *cpu = r->machine->cpu[hart];
-    for (size_t i = 0; i < cpu->ops->register_count; i++)
-        if (!strcmp(cpu->ops->registers[i].name, name))
-            return cpu->ops->get_register(cpu, cpu->ops->registers[i].number);
-    return 0;
+    return cpu_register_value(r->machine->cpu[hart], name);
 }
 
 uint64_t report_x(const struct report *r, unsigned hart, unsigned number)
@@ -41,7 +37,7 @@ uint64_t report_pc(const struct report *r, unsigned hart)
 
 unsigned report_privilege(const struct report *r, unsigned hart)
 {
-    return (unsigned)report_register(r, hart, "priv") & 3;
+    return (unsigned)cpu_privilege(r->machine->cpu[hart]) & 3;
 }
 
 const char *report_privilege_name(unsigned privilege)

@@ -122,6 +122,8 @@ struct cpu_ops {
     uint64_t (*pc)(const struct cpu *cpu);
     /* What tells one address space from another (RISC-V: satp). */
     uint64_t (*address_space)(const struct cpu *cpu);
+    /* Its level now, 0 is the user's. NULL: there are no levels. */
+    uint64_t (*privilege)(const struct cpu *cpu);
     uint16_t stack_pointer; /* the register's number */
     uint16_t link_register; /* where a call leaves its return address, the same */
     uint16_t frame_pointer; /* by convention, in functions that have one */
@@ -135,6 +137,17 @@ struct cpu {
     unsigned index;
     void *state; /* what ops->fields describes */
 };
+
+/* NULL: it has no such register. Cost: looks through them. */
+const struct cpu_register *cpu_register_named(const struct cpu *cpu, const char *name);
+const struct cpu_register *cpu_register_numbered(const struct cpu *cpu, unsigned number);
+/* 0 when it has none of that name. */
+uint64_t cpu_register_value(const struct cpu *cpu, const char *name);
+/* Without levels 1: nobody's user. */
+uint64_t cpu_privilege(const struct cpu *cpu);
+/* Where a debugger's look at an address goes: code may be executable and not readable, and is shown
+ * all the same. Without side effects; false: nothing is mapped there. */
+bool cpu_look(const struct cpu *cpu, uint64_t va, uint64_t *pa);
 
 /* What the processors of one machine share: decoded code. Told by ram and by the machine. */
 struct cpu_shared_ops {

@@ -67,11 +67,7 @@ size_t timeline_read_some(const struct timeline *tl, unsigned hart, uint64_t va,
     while (done < size) {
         uint64_t pa;
         size_t n = bytes_in_page(va + done, size - done);
-        /* Code may be executable and not readable: a debugger shows it all the same. */
-        if (!cpu->ops->translate(cpu, va + done, CPU_READ, &pa) &&
-            !cpu->ops->translate(cpu, va + done, CPU_FETCH, &pa))
-            break;
-        if (!machine_peek(tl->m, pa, (uint8_t *)bytes + done, n))
+        if (!cpu_look(cpu, va + done, &pa) || !machine_peek(tl->m, pa, (uint8_t *)bytes + done, n))
             break;
         done += n;
     }
@@ -100,12 +96,19 @@ bool timeline_read_memory(const struct timeline *tl, unsigned hart, uint64_t va,
 static bool locate(const struct timeline *tl, unsigned hart, uint64_t va, size_t size, uint64_t *pa,
                    struct error *err)
 {
-    const struct cpu *cpu = tl->m->cpu[hart];
-    if ((cpu->ops->translate(cpu, va, CPU_READ, pa) ||
-         cpu->ops->translate(cpu, va, CPU_FETCH, pa)) &&
-        ram_contains(&tl->m->ram, *pa, size))
+    if (cpu_look(tl->m->cpu[hart], va, pa) && ram_contains(&tl->m->ram, *pa, size))
         return true;
     return error_set(err, ERROR_RANGE, "no RAM at address %#" PRIx64, va);
+}
+
+/* Inside a page. */
+static void record_memory(struct timeline *tl, unsigned hart, uint64_t pa, const void *bytes,
+                          size_t size)
+{
+    uint8_t event[8 + RAM_PAGE_SIZE];
+    store_le64(event, pa);
+    memcpy(event + 8, bytes, size);
+    record(tl, EVENT_MEMORY, hart, event, 8 + size);
 }
 
 bool timeline_write_memory(struct timeline *tl, unsigned hart, uint64_t va, const void *bytes,
@@ -119,13 +122,10 @@ bool timeline_write_memory(struct timeline *tl, unsigned hart, uint64_t va, cons
     if (!branch_for_write(tl, err))
         return false;
     for (size_t done = 0, n; done < size; done += n) {
-        uint8_t event[8 + RAM_PAGE_SIZE];
         n = bytes_in_page(va + done, size - done);
         if (!locate(tl, hart, va + done, n, &pa, err))
             return false;
-        store_le64(event, pa);
-        memcpy(event + 8, (const uint8_t *)bytes + done, n);
-        record(tl, EVENT_MEMORY, hart, event, 8 + n);
+        record_memory(tl, hart, pa, (const uint8_t *)bytes + done, n);
     }
     branch_wrote_memory(tl, hart, va);
     return true;
@@ -139,29 +139,18 @@ bool timeline_write_physical(struct timeline *tl, uint64_t pa, const void *bytes
     if (!branch_for_write(tl, err))
         return false;
     for (size_t done = 0, n; done < size; done += n) {
-        uint8_t event[8 + RAM_PAGE_SIZE];
         n = bytes_in_page(pa + done, size - done);
-        store_le64(event, pa + done);
-        memcpy(event + 8, (const uint8_t *)bytes + done, n);
-        record(tl, EVENT_MEMORY, tl->m->state.running, event, 8 + n);
+        record_memory(tl, tl->m->state.running, pa + done, (const uint8_t *)bytes + done, n);
     }
     branch_wrote_physical(tl);
     return true;
-}
-
-static const struct cpu_register *find_register(const struct cpu *cpu, unsigned number)
-{
-    for (size_t i = 0; i < cpu->ops->register_count; i++)
-        if (cpu->ops->registers[i].number == number)
-            return &cpu->ops->registers[i];
-    return NULL;
 }
 
 bool timeline_write_register(struct timeline *tl, unsigned hart, unsigned number, uint64_t value,
                              struct error *err)
 {
     struct cpu *cpu = tl->m->cpu[hart];
-    const struct cpu_register *reg = find_register(cpu, number);
+    const struct cpu_register *reg = cpu_register_numbered(cpu, number);
     if (!reg)
         return error_set(err, ERROR_RANGE, "no register number %u", number);
     if (cpu->ops->get_register(cpu, number) == value) {

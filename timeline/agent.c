@@ -168,21 +168,14 @@ struct agent {
     uint64_t stack[AGENT_STACK];
 };
 
-static bool has_register(const struct cpu *cpu, uint64_t number)
-{
-    for (size_t i = 0; i < cpu->ops->register_count; i++)
-        if (cpu->ops->registers[i].number == number)
-            return true;
-    return false;
-}
-
 static bool read_register(const struct agent *a, uint64_t number, uint64_t *value,
                           struct error *err)
 {
     const struct cpu *cpu = a->tl->m->cpu[a->hit->hart];
     if (number == a->icount)
         *value = a->hit->position;
-    else if (number <= REGISTER_PC || has_register(cpu, number))
+    else if (number <= REGISTER_PC ||
+             (number <= UINT16_MAX && cpu_register_numbered(cpu, (unsigned)number)))
         *value = cpu->ops->get_register(cpu, (unsigned)number);
     else
         return error_set(err, ERROR_RANGE, "there is no register %" PRIu64, number);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRIVILEGE_USER = 0, NO_REGISTER = 0xffff };
+enum { PRIVILEGE_USER = 0 };
 
 /* An instruction of the function that has been seen, as long as the next one is to be judged. */
 struct passed {
@@ -31,7 +31,6 @@ struct line_move {
     bool *in_line;         /* of each halfword of it */
     uint64_t sp;           /* the least that ours has */
     bool exact;            /* the stack's depth is known wherever the hart may be: the CFA tells */
-    uint16_t priv;         /* that register's number */
     uint64_t level, space; /* its value, and the address space, of ours */
     uint64_t *address;     /* what is armed of the function */
 
@@ -189,7 +188,7 @@ static bool may_be_own(const struct timeline *tl, const struct line_move *lm, co
     if (lm->exact ? cfa_at(lm, cpu, now->pc) != lm->ask.cfa
                   : now->sp < lm->sp || (lm->ask.cfa && now->sp > lm->ask.cfa))
         return false;
-    if (lm->priv != NO_REGISTER && cpu->ops->get_register(cpu, lm->priv) != lm->level)
+    if (cpu_privilege(cpu) != lm->level)
         return false;
     if (lm->level == PRIVILEGE_USER && cpu->ops->address_space(cpu) != lm->space)
         return false;
@@ -269,14 +268,6 @@ static bool request_makes_sense(const struct timeline *tl, const struct line_req
     return true;
 }
 
-static uint16_t privilege_register(const struct cpu_ops *ops)
-{
-    for (size_t i = 0; i < ops->register_count; i++)
-        if (!strcmp(ops->registers[i].name, "priv"))
-            return ops->registers[i].number;
-    return NO_REGISTER;
-}
-
 static bool read_code(const struct timeline *tl, struct line_move *lm, struct error *err)
 {
     size_t size = (size_t)(lm->ask.high - lm->ask.low);
@@ -293,8 +284,7 @@ static struct line_move *line_move_new(const struct timeline *tl, const struct l
     const struct cpu *cpu = tl->m->cpu[r->hart];
     lm->ask = *r;
     lm->sp = r->sp;
-    lm->priv = privilege_register(cpu->ops);
-    lm->level = lm->priv == NO_REGISTER ? PRIVILEGE_USER + 1 : look(tl, r->hart, lm->priv);
+    lm->level = cpu_privilege(cpu);
     lm->space = cpu->ops->address_space(cpu);
     lm->first = machine_position(tl->m);
     forget(lm);

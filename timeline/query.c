@@ -11,9 +11,7 @@
 struct question {
     struct query query; /* .point is `point` */
     struct timeline_point point[QUERY_POINTS];
-    bool everywhere;         /* no summary tells where there is nothing */
     struct reported before;  /* what had been reported where it began */
-    uint16_t priv;           /* number of the register */
     struct query_hit *found; /* newest first */
     size_t count, capacity;
     struct query_hit *seen; /* in the interval under replay: the newest that are still wanted */
@@ -64,7 +62,7 @@ static void note_hit(struct timeline *tl, const struct hit *hit, struct query_hi
     *note = (struct query_hit){.hit = *hit, .pc = cpu->ops->pc(cpu)};
     note->hit.after = NULL;
     note->hit.device = NULL;
-    note->priv = cpu->ops->get_register(cpu, q->priv);
+    note->priv = cpu_privilege(cpu);
     if (hit->kinds & HIT_WRITE)
         note_bytes(tl, hit, note);
     if (hit->device)
@@ -145,7 +143,7 @@ static bool goes_on(struct timeline *tl)
 static bool wants(struct timeline *tl, const struct entry *entry)
 {
     struct question *q = tl->question;
-    if (q->everywhere || history_may_hit(tl, entry))
+    if (history_may_hit(tl, entry))
         return true;
     q->log_end = entry->log_index;
     q->searched = entry->checkpoint->position;
@@ -199,15 +197,6 @@ void query_progress(const struct timeline *tl, uint64_t *done, uint64_t *total)
 
 /* ---- asking ---- */
 
-static uint16_t priv_register(const struct machine *m)
-{
-    const struct cpu_ops *ops = m->cpu[0]->ops;
-    for (size_t i = 0; i < ops->register_count; i++)
-        if (!strcmp(ops->registers[i].name, "priv"))
-            return ops->registers[i].number;
-    return UINT16_MAX;
-}
-
 static struct question *question_new(const struct timeline *tl, const struct query *query)
 {
     struct question *q = mem_new(1, sizeof *q);
@@ -220,13 +209,9 @@ static struct question *question_new(const struct timeline *tl, const struct que
     q->query.to = query->to < tl->tip ? query->to : tl->tip;
     if (q->query.from > q->query.to)
         q->query.from = q->query.to;
-    for (size_t i = 0; i < query->points; i++) {
+    for (size_t i = 0; i < query->points; i++)
         q->point[i] = query->point[i];
-        q->everywhere |= (query->point[i].kinds & HIT_PHYSICAL) != 0;
-    }
-    q->everywhere |= query->traps;
     q->query.point = q->point;
-    q->priv = priv_register(tl->m);
     q->searched = q->query.to;
     q->log_end = UINT64_MAX;
     return q;

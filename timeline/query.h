@@ -26,7 +26,7 @@ struct query {
 struct query_hit {
     struct hit hit; /* .after and .device: NULL, see below */
     uint64_t pc;    /* of hit.hart before the step */
-    uint64_t priv;  /* its privilege, as its register `priv` has it */
+    uint64_t priv;  /* its privilege level */
     unsigned size;  /* of before and after: of a write, at most QUERY_BYTES; else 0 */
     uint8_t before[QUERY_BYTES], after[QUERY_BYTES]; /* bytes from hit.address on */
     bool before_known, after_known;

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_REGISTER = 0xffff };
-
 struct context {
     uint64_t pc, priv, sp, space;
 };
@@ -27,7 +25,6 @@ enum back {
 };
 
 struct step_over {
-    uint16_t priv; /* that register's number */
     unsigned hart;
     uint64_t watched; /* the pc that is armed */
 
@@ -53,14 +50,8 @@ void timeline_set_step_over_interrupts(struct timeline *tl, bool on)
         step_over_fini(tl);
         return;
     }
-    if (tl->step_over)
-        return;
-    const struct cpu_ops *ops = tl->m->cpu[0]->ops;
-    tl->step_over = mem_new(1, sizeof *tl->step_over);
-    tl->step_over->priv = NO_REGISTER;
-    for (size_t i = 0; i < ops->register_count; i++)
-        if (!strcmp(ops->registers[i].name, "priv"))
-            tl->step_over->priv = ops->registers[i].number;
+    if (!tl->step_over)
+        tl->step_over = mem_new(1, sizeof *tl->step_over);
 }
 
 bool timeline_step_over_interrupts(const struct timeline *tl)
@@ -79,10 +70,9 @@ void step_over_fini(struct timeline *tl)
 static struct context context_of(const struct timeline *tl, unsigned hart)
 {
     const struct cpu *cpu = tl->m->cpu[hart];
-    unsigned priv = tl->step_over->priv;
     return (struct context){
         .pc = cpu->ops->pc(cpu),
-        .priv = priv == NO_REGISTER ? 0 : cpu->ops->get_register(cpu, priv),
+        .priv = cpu_privilege(cpu),
         .sp = cpu->ops->get_register(cpu, cpu->ops->stack_pointer),
         .space = cpu->ops->address_space(cpu),
     };

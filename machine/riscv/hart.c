@@ -312,6 +312,11 @@ static uint64_t get_address_space(const struct cpu *cpu)
     return hart_of(cpu)->s.satp;
 }
 
+static uint64_t get_privilege(const struct cpu *cpu)
+{
+    return hart_of(cpu)->s.priv;
+}
+
 static uint64_t get_pc(const struct cpu *cpu)
 {
     return hart_of(cpu)->s.pc;
@@ -337,6 +342,7 @@ static const struct cpu_ops riscv_ops = {
     .set_register = set_register,
     .pc = get_pc,
     .address_space = get_address_space,
+    .privilege = get_privilege,
     .stack_pointer = 2,
     .link_register = 1,
     .frame_pointer = 8,
